@@ -1,0 +1,68 @@
+//! Diagnostics: what is wrong in a file, where, and what to do about it.
+//!
+//! A diagnostic is a finding, not a failure. Each has a stable kebab-case code.
+
+use std::ops::Range;
+
+use serde::Serialize;
+
+/// How much a diagnostic weighs. Only errors make a list invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    Error,
+    Warning,
+}
+
+/// A place in a file. Lines and columns count from 1, columns in characters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Place {
+    /// Path as in the repository, with `/`.
+    pub file: String,
+    pub line: usize,
+    pub column: usize,
+    /// Byte range in the file.
+    #[serde(skip)]
+    pub span: Range<usize>,
+}
+
+/// A place with a word about it. The first label of a diagnostic is the place of the fault itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Label {
+    #[serde(flatten)]
+    pub place: Place,
+    pub text: String,
+}
+
+/// One finding in a file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Diagnostic {
+    /// Stable kebab-case code, documented in `docs/rules.md`.
+    pub code: &'static str,
+    pub severity: Severity,
+    pub message: String,
+    pub labels: Vec<Label>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+}
+
+impl Diagnostic {
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+}
+
+/// Puts diagnostics in file order, errors before warnings at the same place.
+pub fn sort(diagnostics: &mut [Diagnostic]) {
+    diagnostics.sort_by(|a, b| {
+        let place = |d: &Diagnostic| d.labels.first().map(|l| (l.place.file.clone(), l.place.span.start));
+        (place(a), a.severity, a.code).cmp(&(place(b), b.severity, b.code))
+    });
+}
+
+/// A file of the list as text, with its path in the repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFile {
+    pub path: String,
+    pub bytes: Vec<u8>,
+}

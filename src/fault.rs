@@ -1,0 +1,73 @@
+//! The one shape of a failure: a stable code, a sentence, its causes, and what to do next.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// When trying again makes sense.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Retry {
+    /// Not before something outside has changed.
+    Never,
+    /// At the next run, by the back-off of the journal.
+    #[default]
+    Later,
+    /// Not before so many seconds have passed: the server said so.
+    After(u64),
+}
+
+/// What went wrong, as data: it stands in errors, outcomes, reports and the journal alike.
+///
+/// The code is `<origin>:<kind>`, such as `acme:rateLimited`, `route53:Throttling`, `s3:AccessDenied`
+/// or `git:host-key`. Neither message nor causes may hold a secret.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fault {
+    pub code: String,
+    /// A sentence without a full stop.
+    pub message: String,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub causes: Vec<String>,
+    /// What the reader can do about it, with the next command where there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
+    #[serde(default)]
+    pub retry: Retry,
+}
+
+impl Fault {
+    pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
+        Self { code: code.into(), message: message.into(), causes: Vec::new(), hint: None, retry: Retry::Later }
+    }
+
+    /// Adds an error and all its sources as causes.
+    pub fn caused_by(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
+        let mut next = Some(error);
+        while let Some(cause) = next {
+            let text = cause.to_string();
+            if !self.causes.contains(&text) {
+                self.causes.push(text);
+            }
+            next = cause.source();
+        }
+        self
+    }
+
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    pub fn retry(mut self, retry: Retry) -> Self {
+        self.retry = retry;
+        self
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} [{}]", self.message, self.code)
+    }
+}
+
+impl std::error::Error for Fault {}

@@ -1,0 +1,185 @@
+//! The journal: what must survive a crash, and what to do next.
+//!
+//! The CA remembers orders, authorizations and certificates. The journal keeps only what the CA cannot tell:
+//! the key and CSR (before the order), the order's URL (before the challenge), the TXT values (before the DNS
+//! change). A fresh run and a resumed run are the same code: [`next`] decides from the entry and from what the
+//! server says.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use time::{Duration, OffsetDateTime};
+
+use crate::fault::{Fault, Retry};
+use crate::lineage::Provenance;
+use crate::list::KeyType;
+use crate::name::{Identifier, LineageName};
+
+/// The schema of a journal entry. A newer one is refused, never overwritten.
+pub const SCHEMA: u32 = 1;
+
+/// Where a TXT record set lives: a hosted zone and an owner name, CNAMEs followed.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct RecordSet {
+    /// The provider's id of the zone.
+    pub zone: String,
+    /// Owner name, lower case, without a trailing dot.
+    pub name: String,
+}
+
+/// One TXT value that this tool puts into a record set, unquoted.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Txt {
+    #[serde(flatten)]
+    pub set: RecordSet,
+    pub value: String,
+}
+
+/// What one order is for. The private key is kept beside the entry, in a file of its own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    pub identifiers: BTreeSet<Identifier>,
+    pub authority: String,
+    pub directory: String,
+    pub key: KeyType,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// RFC 9773 section 5: ARI id of the certificate that this one replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<String>,
+    /// PKCS#10 in base64 of DER.
+    pub csr: String,
+    pub provenance: Provenance,
+}
+
+/// An order on its way. Fields are filled in this order and never emptied.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Attempt {
+    pub intent: Intent,
+    /// Written before the first challenge is answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub order: Option<String>,
+    /// Written as soon as it is known: it outlives the order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub certificate: Option<String>,
+}
+
+impl Attempt {
+    pub fn new(intent: Intent) -> Self {
+        Self { intent, order: None, certificate: None }
+    }
+}
+
+/// Failures in a row, and when the next try is due.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failures {
+    pub count: u32,
+    pub last: Fault,
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+}
+
+/// The journal of one lineage. An entry without attempt, records and failures is removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    pub schema: u32,
+    pub lineage: LineageName,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<Attempt>,
+    /// TXT values that were or will be placed, until they are known to be gone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<Txt>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Failures>,
+}
+
+impl Entry {
+    pub fn new(lineage: LineageName) -> Self {
+        Self { schema: SCHEMA, lineage, attempt: None, records: Vec::new(), failures: None }
+    }
+
+    pub fn is_spent(&self) -> bool {
+        self.attempt.is_none() && self.records.is_empty() && self.failures.is_none()
+    }
+
+    /// The order came to nothing: count the failure and set the time of the next try.
+    pub fn fail(&mut self, fault: Fault, now: OffsetDateTime) {
+        let count = self.failures.as_ref().map_or(0, |f| f.count) + 1;
+        let not_before = now + back_off(count).max(asked_for(&fault));
+        self.failures = Some(Failures { count, last: fault, not_before });
+    }
+
+    /// Whether a failure forbids a new order at `now`.
+    pub fn backs_off(&self, now: OffsetDateTime) -> Option<&Failures> {
+        self.failures.as_ref().filter(|failures| now < failures.not_before)
+    }
+}
+
+fn asked_for(fault: &Fault) -> Duration {
+    match fault.retry {
+        Retry::After(seconds) => Duration::seconds(i64::try_from(seconds).unwrap_or(i64::MAX).min(30 * 86_400)),
+        Retry::Never | Retry::Later => Duration::ZERO,
+    }
+}
+
+/// 1 min, 10 min, 100 min, then 20 h: a nightly run tries each night, and a dead name stays under the CA's limits.
+pub fn back_off(failures: u32) -> Duration {
+    match failures {
+        0 => Duration::ZERO,
+        1 => Duration::minutes(1),
+        2 => Duration::minutes(10),
+        3 => Duration::minutes(100),
+        _ => Duration::hours(20),
+    }
+}
+
+/// What the CA says about an order (RFC 8555 section 7.1.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Status {
+    Pending,
+    Ready,
+    Processing,
+    /// With the certificate's URL.
+    Valid(String),
+    Invalid(Fault),
+    /// The CA does not know the order any more.
+    Gone,
+}
+
+/// The next thing to do for an attempt.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Ask for a new order.
+    NewOrder,
+    /// Ask how the order stands.
+    Refresh,
+    /// Fetch the authorizations and answer their challenges.
+    Authorize,
+    /// Send the journaled CSR.
+    Finalize,
+    /// The CA is at work: ask again later.
+    Wait,
+    /// Fetch the certificate from this URL.
+    Download(String),
+    /// The order came to nothing.
+    GiveUp(Fault),
+    /// The order is gone: begin again with a new key.
+    Restart,
+}
+
+/// The single state machine of issuance. The server's word wins over the journal.
+pub fn next(attempt: &Attempt, status: Option<&Status>) -> Next {
+    match (&attempt.order, &attempt.certificate, status) {
+        (None, _, _) => Next::NewOrder,
+        (Some(_), Some(url), _) => Next::Download(url.clone()),
+        (Some(_), None, None) => Next::Refresh,
+        (Some(_), None, Some(status)) => match status {
+            Status::Pending => Next::Authorize,
+            Status::Ready => Next::Finalize,
+            Status::Processing => Next::Wait,
+            Status::Valid(url) => Next::Download(url.clone()),
+            Status::Invalid(fault) => Next::GiveUp(fault.clone()),
+            Status::Gone => Next::Restart,
+        },
+    }
+}

@@ -1,0 +1,99 @@
+//! What a stored certificate says, and where it came from.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+
+use crate::list::KeyType;
+use crate::name::{CommitId, Digest, Identifier, LineageName};
+
+/// Facts read from a leaf certificate (RFC 5280).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CertFacts {
+    /// The DNS names of the subject alternative name extension.
+    pub identifiers: BTreeSet<Identifier>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// Lower-case hex without leading zero octets.
+    pub serial: String,
+    /// The issuer's common name, or the whole issuer if it has none.
+    pub issuer: String,
+    /// `None` for a key that a list cannot ask for.
+    pub key: Option<KeyType>,
+    /// Digest of the subject public key info (DER).
+    pub public_key: Digest,
+    /// Digest of the certificate (DER).
+    pub fingerprint: Digest,
+    /// RFC 9773 section 4.1: base64url(AKI) `.` base64url(serial). `None` without an authority key identifier.
+    pub ari_id: Option<String>,
+}
+
+impl CertFacts {
+    pub fn lifetime(&self) -> time::Duration {
+        self.not_after - self.not_before
+    }
+}
+
+/// Who asked for a certificate, as proven by verification.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Provenance {
+    /// The verified head when the certificate was ordered.
+    pub commit: CommitId,
+    /// Principals and fingerprints of those who signed what made the entry, like `ann@example.com SHA256:…`.
+    pub signers: Vec<String>,
+    /// Digest of the list at that commit.
+    pub list: Digest,
+    /// Digest of the trust root that judged it.
+    pub trust_root: Digest,
+}
+
+/// `meta.json` beside a stored version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Meta {
+    pub schema: u32,
+    pub lineage: LineageName,
+    pub version: u64,
+    pub authority: String,
+    pub directory: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    pub order_url: String,
+    /// Stands in the `url` file too.
+    pub certificate_url: String,
+    pub provenance: Provenance,
+    #[serde(with = "time::serde::rfc3339")]
+    pub stored_at: OffsetDateTime,
+    pub facts: CertFacts,
+}
+
+/// A version of a lineage as the store holds it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Stored {
+    pub meta: Meta,
+    /// ETags of the pointers that were written for this version, by bucket.
+    #[serde(default)]
+    pub published: std::collections::BTreeMap<String, String>,
+}
+
+impl Stored {
+    pub fn facts(&self) -> &CertFacts {
+        &self.meta.facts
+    }
+}
+
+/// The PEM files of a version. The key is wiped when dropped and never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Pems {
+    pub privkey: crate::secret::Secret,
+    pub cert: String,
+    pub chain: String,
+}
+
+impl Pems {
+    pub fn fullchain(&self) -> String {
+        format!("{}{}", self.cert, self.chain)
+    }
+}

@@ -1,0 +1,129 @@
+//! The list: the certificates that an organisation wants.
+
+pub mod parse;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::Duration;
+
+use crate::diag::Place;
+use crate::name::{Identifier, LineageName};
+
+/// Key algorithm and size of a certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum KeyType {
+    #[serde(rename = "ecdsa-p256")]
+    EcdsaP256,
+    #[serde(rename = "ecdsa-p384")]
+    EcdsaP384,
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
+    #[serde(rename = "rsa-3072")]
+    Rsa3072,
+    #[serde(rename = "rsa-4096")]
+    Rsa4096,
+}
+
+impl KeyType {
+    pub const ALL: [Self; 5] = [Self::EcdsaP256, Self::EcdsaP384, Self::Rsa2048, Self::Rsa3072, Self::Rsa4096];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::EcdsaP256 => "ecdsa-p256",
+            Self::EcdsaP384 => "ecdsa-p384",
+            Self::Rsa2048 => "rsa-2048",
+            Self::Rsa3072 => "rsa-3072",
+            Self::Rsa4096 => "rsa-4096",
+        }
+    }
+}
+
+impl fmt::Display for KeyType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
+}
+
+/// How control over the identifiers is shown to the CA.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum ChallengeType {
+    /// RFC 8555 section 8.4.
+    #[serde(rename = "dns-01")]
+    Dns01,
+}
+
+/// One certificate that the list asks for, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Certificate {
+    pub name: LineageName,
+    /// At least one.
+    pub identifiers: BTreeSet<Identifier>,
+    /// Name of an authority: built in, or from the runner's config.
+    pub authority: String,
+    pub key: KeyType,
+    pub challenge: ChallengeType,
+    /// Certificate profile to ask the CA for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub profile: Option<String>,
+    /// Names of the runner's buckets.
+    pub publish: BTreeSet<String>,
+    /// Renew when less than this is left, instead of by ARI or fraction.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_seconds")]
+    pub renew_before: Option<Duration>,
+}
+
+/// A list without errors. Certificates are sorted by name, names are unique.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
+pub struct List {
+    certificates: BTreeMap<LineageName, Certificate>,
+    #[serde(skip)]
+    places: BTreeMap<LineageName, Place>,
+}
+
+impl List {
+    /// Takes certificates with the place of their `name:`. `parse` has seen to it that names are unique.
+    pub fn new(certificates: impl IntoIterator<Item = (Certificate, Place)>) -> Self {
+        let mut list = Self::default();
+        for (certificate, place) in certificates {
+            list.places.insert(certificate.name.clone(), place);
+            list.certificates.insert(certificate.name.clone(), certificate);
+        }
+        list
+    }
+
+    pub fn certificates(&self) -> impl Iterator<Item = &Certificate> {
+        self.certificates.values()
+    }
+
+    pub fn get(&self, name: &LineageName) -> Option<&Certificate> {
+        self.certificates.get(name)
+    }
+
+    pub fn place(&self, name: &LineageName) -> Option<&Place> {
+        self.places.get(name)
+    }
+
+    pub fn len(&self) -> usize {
+        self.certificates.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.certificates.is_empty()
+    }
+}
+
+mod optional_seconds {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+    use time::Duration;
+
+    pub fn serialize<S: Serializer>(value: &Option<Duration>, to: S) -> Result<S::Ok, S::Error> {
+        value.map(Duration::whole_seconds).serialize(to)
+    }
+
+    pub fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Duration>, D::Error> {
+        Ok(Option::<i64>::deserialize(from)?.map(Duration::seconds))
+    }
+}

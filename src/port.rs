@@ -1,0 +1,203 @@
+//! The few traits behind which effects happen. They are made for batches, since the wave works on sets.
+//!
+//! Adapters implement one each and never import each other. Contracts stand here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use time::OffsetDateTime;
+
+use crate::fault::Fault;
+use crate::journal::{Entry, RecordSet, Status, Txt};
+use crate::lineage::{Meta, Pems, Stored};
+use crate::name::{Identifier, LineageName};
+use crate::secret::Secret;
+
+/// Wall time, for decisions only. Durations are measured by whoever waits.
+pub trait Clock: Send + Sync {
+    fn now(&self) -> OffsetDateTime;
+}
+
+/// What to order (RFC 8555 section 7.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OrderRequest {
+    pub identifiers: BTreeSet<Identifier>,
+    pub profile: Option<String>,
+    /// RFC 9773 section 5.
+    pub replaces: Option<String>,
+}
+
+/// An authorization of an order (RFC 8555 section 7.1.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authorization {
+    /// The name to validate: a wildcard without its `*.`.
+    pub base: String,
+    /// `None` if the authorization is valid already.
+    pub challenge: Option<Challenge>,
+}
+
+/// A pending dns-01 challenge (RFC 8555 section 8.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Challenge {
+    pub url: String,
+    /// What the TXT record must hold.
+    pub txt: String,
+}
+
+/// When to renew, as the CA suggests (RFC 9773 section 4.2).
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct RenewalInfo {
+    #[serde(with = "time::serde::rfc3339")]
+    pub start: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub end: OffsetDateTime,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub explanation: Option<String>,
+    /// Not to be asked again before this time.
+    #[serde(with = "time::serde::rfc3339")]
+    pub ask_again: OffsetDateTime,
+}
+
+/// One certificate authority with one account.
+///
+/// A badNonce is retried inside. Every other problem comes back as a [`Fault`] with the code `acme:<type>`.
+/// Each call has a deadline.
+#[async_trait]
+pub trait Ca: Send + Sync {
+    /// The URL of the directory.
+    fn directory(&self) -> &str;
+    /// Creates the account if there is none yet. Its key is stored before the CA hears of it.
+    async fn new_order(&self, request: &OrderRequest) -> Result<Box<dyn Order>, Fault>;
+    /// An order by its URL, without asking the CA.
+    async fn order(&self, url: &str) -> Result<Box<dyn Order>, Fault>;
+    /// `None` if this CA has no ARI or no valid answer for the certificate (RFC 9773 section 4.3.3).
+    async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>, Fault>;
+    /// The chain at a certificate's URL: leaf first, PEM.
+    async fn certificate(&self, url: &str) -> Result<String, Fault>;
+}
+
+/// An order at the CA. An order that is left behind is safe.
+#[async_trait]
+pub trait Order: Send {
+    fn url(&self) -> &str;
+    async fn refresh(&mut self) -> Result<Status, Fault>;
+    async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault>;
+    /// Says that a challenge can be validated.
+    async fn set_ready(&mut self, challenge_url: &str) -> Result<(), Fault>;
+    /// Sends the CSR (DER). A lost answer is harmless: `refresh` tells.
+    async fn finalize(&mut self, csr: &[u8]) -> Result<Status, Fault>;
+}
+
+/// One accepted or refused batch of DNS changes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Change {
+    /// The values that this batch is about.
+    pub records: Vec<Txt>,
+    /// The provider's id of the change, or why it was refused.
+    pub result: Result<String, Fault>,
+}
+
+/// The DNS provider of the challenge records.
+#[async_trait]
+pub trait Dns: Send + Sync {
+    /// Where the challenge records of `bases` live. In the order of `bases`.
+    async fn locate(&self, bases: &[String]) -> Vec<Result<RecordSet, Fault>>;
+    /// Adds values beside whatever is there. Adding a value twice is no error. Every value stands in exactly one change.
+    async fn present(&self, records: &[Txt]) -> Vec<Change>;
+    /// Returns when the provider says that all its servers have the change.
+    async fn settled(&self, change: &Change) -> Result<(), Fault>;
+    /// Asks the authoritative servers for each value. In the order of `records`.
+    async fn visible(&self, records: &[Txt]) -> Vec<Result<(), Fault>>;
+    /// Takes away exactly these values. A value that is gone already is no error. Does not wait.
+    async fn clean_up(&self, records: &[Txt]) -> Vec<Change>;
+}
+
+/// Everything the store holds, read once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Inventory {
+    pub live: BTreeMap<LineageName, Stored>,
+    pub stash: BTreeMap<LineageName, Stored>,
+    pub journal: BTreeMap<LineageName, Entry>,
+    /// Lineages that cannot be read. They are reported and left alone.
+    pub broken: BTreeMap<LineageName, Fault>,
+}
+
+/// The lineage store. `docs/store.md` is its specification.
+///
+/// Every write is durable when the call returns: temporary file, fsync, rename, fsync of the directory.
+pub trait Store: Send + Sync {
+    fn observe(&self) -> Result<Inventory, Fault>;
+
+    fn write_entry(&self, entry: &Entry) -> Result<(), Fault>;
+    fn remove_entry(&self, lineage: &LineageName) -> Result<(), Fault>;
+    /// The private key of the attempt, PEM (PKCS#8).
+    fn write_attempt_key(&self, lineage: &LineageName, key: &Secret) -> Result<(), Fault>;
+    fn attempt_key(&self, lineage: &LineageName) -> Result<Option<Secret>, Fault>;
+
+    /// Stores a new version and swaps `live` to it. `meta.version` is chosen by the store: never used before.
+    fn deploy(&self, meta: Meta, pems: &Pems) -> Result<Stored, Fault>;
+    /// Keeps what did not pass the checks, away from `live`.
+    fn quarantine(&self, lineage: &LineageName, pems: &Pems, why: &Fault) -> Result<(), Fault>;
+    fn pems(&self, stored: &Stored) -> Result<Pems, Fault>;
+    /// Remembers the ETag of the pointer that was written to a bucket.
+    fn record_published(&self, stored: &Stored, bucket: &str, etag: &str) -> Result<(), Fault>;
+
+    fn stash(&self, lineage: &LineageName) -> Result<(), Fault>;
+    fn unstash(&self, lineage: &LineageName) -> Result<(), Fault>;
+
+    /// Renewal information from earlier runs, by ARI id, so that `ask_again` is kept.
+    fn renewal_infos(&self) -> Result<BTreeMap<String, RenewalInfo>, Fault>;
+    fn write_renewal_infos(&self, infos: &BTreeMap<String, RenewalInfo>) -> Result<(), Fault>;
+}
+
+/// Where accounts are kept. Part of the lineage store, apart because only the CA adapter uses it.
+pub trait Accounts: Send + Sync {
+    /// Key (PEM) and URL. The URL is `None` when a run ended between making the key and hearing from the CA.
+    fn load(&self, authority: &str) -> Result<Option<(Secret, Option<String>)>, Fault>;
+    fn save_key(&self, authority: &str, key: &Secret) -> Result<(), Fault>;
+    fn save_url(&self, authority: &str, directory: &str, url: &str) -> Result<(), Fault>;
+}
+
+/// An object as a paged list shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ObjectSummary {
+    pub etag: String,
+    pub size: u64,
+}
+
+/// How a conditional write ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// With the new ETag.
+    Done(String),
+    /// The condition did not hold: somebody else's object is there, or an earlier try of ours landed.
+    Refused,
+}
+
+/// What must hold for a write to happen.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Condition {
+    /// `If-None-Match: *`
+    Absent,
+    /// `If-Match: <etag>`
+    Etag(String),
+}
+
+/// One bucket below one prefix. Keys are relative to the prefix.
+///
+/// Conditional writes are sent once: after an error it is open whether they happened, and the caller looks.
+#[async_trait]
+pub trait Bucket: Send + Sync {
+    /// Every object below the prefix, by paged list.
+    async fn list(&self) -> Result<BTreeMap<String, ObjectSummary>, Fault>;
+    /// `None` if there is no such object. With its ETag.
+    async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, Fault>;
+    /// Writes with a SHA-256 checksum, and encrypted by the configured KMS key if there is one.
+    async fn put(
+        &self,
+        key: &str,
+        body: &[u8],
+        metadata: &BTreeMap<String, String>,
+        condition: &Condition,
+    ) -> Result<Written, Fault>;
+}

@@ -2,12 +2,27 @@
 //!
 //! A signed list in git becomes certificates in S3. ARCHITECTURE.md follows one request through these modules.
 
+pub mod apply;
+pub mod bucket;
+pub mod ca;
+pub mod cli;
+pub mod clock;
+pub mod config;
 pub mod diag;
+pub mod dns;
+pub mod event;
 pub mod fault;
 pub mod journal;
 pub mod lineage;
 pub mod list;
 pub mod name;
+pub mod outcome;
+pub mod plan;
 pub mod port;
+pub mod report;
+#[cfg(feature = "sandbox")]
+pub mod sandbox;
 pub mod secret;
+pub mod source;
+pub mod store;
 pub mod trust;

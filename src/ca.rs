@@ -1,0 +1,1 @@
+//! The CA port over ACME (RFC 8555).

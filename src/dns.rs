@@ -1,0 +1,1 @@
+//! The DNS port over Route53.

@@ -1,0 +1,1 @@
+//! What happens during an apply, as it happens.

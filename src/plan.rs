@@ -1,0 +1,1 @@
+//! The plan: what to do about each lineage, as data.

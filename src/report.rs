@@ -1,0 +1,1 @@
+//! The report of a run: cases for people and for Jenkins.

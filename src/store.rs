@@ -1,0 +1,1 @@
+//! The lineage store on disk. `docs/store.md` is its specification.

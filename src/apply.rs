@@ -1,1 +1,194 @@
-//! Carries out an approved plan: one wave of orders, then publishing.
+//! Carries out an approved plan: one wave of orders, then publishing, then one clean-up.
+//!
+//! Every lineage is isolated: what fails for one is its outcome and does not hold the others.
+
+mod csr;
+pub mod publish;
+mod sweep;
+mod wave;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures::StreamExt;
+use tokio::sync::watch;
+
+use crate::event::{Event, Listener, Phase};
+use crate::fault::Fault;
+use crate::journal::Entry;
+use crate::lineage::Stored;
+use crate::name::LineageName;
+use crate::outcome::Outcome;
+use crate::plan::{Action, ApprovedPlan, Step};
+use crate::port::{Bucket, Ca, Clock, Dns, Inventory, ObjectSummary, Store};
+
+/// How many requests to a CA or a bucket are under way at a time.
+const WIDTH: usize = 32;
+
+/// A bucket to publish to, and what it holds.
+pub struct Target {
+    pub bucket: Arc<dyn Bucket>,
+    /// Whether plain copies are kept for scripts.
+    pub flat: bool,
+    pub listing: BTreeMap<String, ObjectSummary>,
+}
+
+/// The adapters that an apply works through.
+pub struct Ports {
+    /// By name of the authority.
+    pub cas: BTreeMap<String, Arc<dyn Ca>>,
+    pub dns: Arc<dyn Dns>,
+    pub store: Arc<dyn Store>,
+    pub targets: BTreeMap<String, Target>,
+    pub clock: Arc<dyn Clock>,
+}
+
+/// Tells a run to come to an orderly end.
+#[derive(Clone)]
+pub struct Stop(watch::Receiver<bool>);
+
+impl Stop {
+    /// The sender asks for the end by sending `true`.
+    pub fn new() -> (watch::Sender<bool>, Self) {
+        let (sender, receiver) = watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    pub fn is_asked(&self) -> bool {
+        *self.0.borrow()
+    }
+
+    /// Waits until the end is asked for.
+    async fn asked(&self) {
+        let mut receiver = self.0.clone();
+        if receiver.wait_for(|asked| *asked).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// What an apply did.
+pub struct Applied {
+    /// One for each step that was to change something, in the order of the plan.
+    pub outcomes: Vec<Outcome>,
+    /// TXT records that could not be taken away. The next run tries again.
+    pub left_behind: Vec<Fault>,
+    pub interrupted: bool,
+}
+
+/// Carries out the plan. `inventory` is the store as it was observed for the plan.
+pub async fn apply(
+    plan: &ApprovedPlan,
+    inventory: &Inventory,
+    ports: &Ports,
+    listener: &dyn Listener,
+    stop: &Stop,
+) -> Applied {
+    let steps = &plan.plan().steps;
+    let mut works: Vec<Work> = steps.iter().filter(|step| step.action.changes()).map(Work::new).collect();
+    for work in &mut works {
+        work.move_folders(ports.store.as_ref());
+    }
+    let wave = wave::Wave { basis: &plan.plan().basis, ports, listener, stop };
+    let entries = wave.fly(&mut works, open_entries(steps, inventory)).await;
+    publish_all(&mut works, ports, listener).await;
+    let left_behind = sweep::sweep(entries, ports, listener).await;
+    let outcomes: Vec<Outcome> = works.into_iter().map(Work::finish).collect();
+    for outcome in &outcomes {
+        listener.on(Event::Finished(outcome));
+    }
+    Applied { outcomes, left_behind, interrupted: stop.is_asked() }
+}
+
+/// The journal without attempts that are done with: stored already, or of lineages that the list has no more.
+fn open_entries(steps: &[Step], inventory: &Inventory) -> BTreeMap<LineageName, Entry> {
+    let wanted = |name: &LineageName| steps.iter().any(|step| step.lineage == *name && step.certificate.is_some());
+    let mut entries = inventory.journal.clone();
+    for (name, entry) in &mut entries {
+        let order = entry.attempt.as_ref().and_then(|attempt| attempt.order.as_ref());
+        let live = inventory.live.get(name).map(|live| &live.meta.order_url);
+        if !wanted(name) {
+            entry.attempt = None;
+            entry.failures = None;
+        } else if order.is_some() && order == live {
+            entry.attempt = None;
+        }
+    }
+    entries
+}
+
+/// One step on its way.
+struct Work<'a> {
+    step: &'a Step,
+    /// The version that is live now, if this run made it so or is to publish it.
+    stored: Option<Stored>,
+    outcome: Outcome,
+    started: Instant,
+}
+
+impl<'a> Work<'a> {
+    fn new(step: &'a Step) -> Self {
+        let outcome = Outcome::new(step.lineage.clone(), step.action);
+        Self { step, stored: None, outcome, started: Instant::now() }
+    }
+
+    fn move_folders(&mut self, store: &dyn Store) {
+        let moved = match self.step.action {
+            Action::Stash => store.stash(&self.step.lineage),
+            _ if self.step.unstash => store.unstash(&self.step.lineage),
+            _ => Ok(()),
+        };
+        self.outcome.fault = moved.err();
+    }
+
+    /// Whether something is to be uploaded: everything that did not fail, and has a certificate.
+    fn publishes(&self) -> bool {
+        let ordered = !self.step.action.orders() || self.stored.is_some();
+        self.step.certificate.is_some() && self.outcome.fault.is_none() && ordered
+    }
+
+    fn finish(mut self) -> Outcome {
+        self.outcome.seconds = self.started.elapsed().as_secs_f64();
+        if let Some(stored) = &self.stored {
+            self.outcome.version = Some(stored.meta.version);
+            self.outcome.not_after = Some(stored.facts().not_after);
+        }
+        self.outcome
+    }
+}
+
+async fn publish_all(works: &mut [Work<'_>], ports: &Ports, listener: &dyn Listener) {
+    let live = match ports.store.observe() {
+        Ok(inventory) => inventory.live,
+        Err(fault) => {
+            works.iter_mut().filter(|work| work.publishes()).for_each(|work| work.outcome.fault = Some(fault.clone()));
+            return;
+        }
+    };
+    let due: Vec<&mut Work> = works.iter_mut().filter(|work| work.publishes()).collect();
+    listener.on(Event::Began(Phase::Publish, due.len()));
+    futures::stream::iter(due)
+        .for_each_concurrent(WIDTH, |work| async {
+            work.stored = live.get(&work.step.lineage).cloned();
+            publish_one(work, ports).await;
+        })
+        .await;
+}
+
+async fn publish_one(work: &mut Work<'_>, ports: &Ports) {
+    let (Some(stored), Some(certificate)) = (&work.stored, &work.step.certificate) else { return };
+    for name in &certificate.publish {
+        let result = match ports.targets.get(name) {
+            Some(target) => publish_to(target, name, stored, ports.store.as_ref()).await,
+            None => Err(Fault::new("s3:unknown-bucket", format!("the runner's config has no bucket `{name}`"))),
+        };
+        work.outcome.published.insert(name.clone(), result.err());
+    }
+}
+
+async fn publish_to(target: &Target, name: &str, stored: &Stored, store: &dyn Store) -> Result<(), Fault> {
+    let pems = store.pems(stored)?;
+    let etag = publish::publish(target.bucket.as_ref(), &target.listing, stored, &pems, target.flat).await?;
+    store.record_published(stored, name, &etag)
+}

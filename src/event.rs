@@ -1,1 +1,45 @@
-//! What happens during an apply, as it happens.
+//! What happens during an apply, as it happens. Reporters listen; the run does not know them.
+
+use crate::outcome::Outcome;
+
+/// The phases of the wave, in order.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Orders,
+    Authorizations,
+    Dns,
+    Insync,
+    Validation,
+    Finalize,
+    Publish,
+    CleanUp,
+}
+
+impl Phase {
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Orders => "ordering",
+            Self::Authorizations => "fetching authorizations",
+            Self::Dns => "writing TXT records",
+            Self::Insync => "waiting for DNS",
+            Self::Validation => "waiting for validation",
+            Self::Finalize => "finalizing",
+            Self::Publish => "publishing",
+            Self::CleanUp => "removing TXT records",
+        }
+    }
+}
+
+/// One thing that happened.
+#[derive(Clone, Debug)]
+pub enum Event<'a> {
+    /// A phase begins for so many lineages.
+    Began(Phase, usize),
+    /// One lineage is done with, well or not.
+    Finished(&'a Outcome),
+}
+
+/// Somebody who wants to know. Calls come one after another.
+pub trait Listener: Send + Sync {
+    fn on(&self, event: Event<'_>);
+}

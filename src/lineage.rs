@@ -1,5 +1,7 @@
 //! What a stored certificate says, and where it came from.
 
+pub mod check;
+
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};

@@ -80,6 +80,8 @@ pub trait Ca: Send + Sync {
 #[async_trait]
 pub trait Order: Send {
     fn url(&self) -> &str;
+    /// As the CA last said. `None` before its first answer.
+    fn status(&self) -> Option<Status>;
     async fn refresh(&mut self) -> Result<Status, Fault>;
     async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault>;
     /// Says that a challenge can be validated.

@@ -1,1 +1,284 @@
-//! The report of a run: cases for people and for Jenkins.
+//! The report of a run: one list of cases, from which every format is rendered.
+//!
+//! Suites and case names are permanent, so that Jenkins can show the history of each. Every lineage has its cases at
+//! every run; *not due* is passed.
+
+pub mod junit;
+pub mod terminal;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use time::OffsetDateTime;
+
+use crate::fault::Fault;
+use crate::lineage::Stored;
+use crate::name::LineageName;
+use crate::outcome::Outcome;
+use crate::plan::{Action, Plan, Reason, Step, days};
+use crate::port::Inventory;
+
+/// A lineage with less than this part of its lifetime left is in danger, whatever this run did.
+const EXPIRY_FLOOR: i32 = 6;
+
+/// The fixed checks of a run, in the order in which they happen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Check {
+    /// The config repo and its host answered.
+    Contact,
+    Signature,
+    SignerAllowed,
+    NoRollback,
+    ListValid,
+    PolicyValid,
+    Limits,
+    /// The run came to its end.
+    Completed,
+}
+
+impl Check {
+    pub const ALL: [Self; 8] = [
+        Self::Contact,
+        Self::Signature,
+        Self::SignerAllowed,
+        Self::NoRollback,
+        Self::ListValid,
+        Self::PolicyValid,
+        Self::Limits,
+        Self::Completed,
+    ];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Contact => "contact",
+            Self::Signature => "signature",
+            Self::SignerAllowed => "signer-allowed",
+            Self::NoRollback => "no-rollback",
+            Self::ListValid => "list-valid",
+            Self::PolicyValid => "policy-valid",
+            Self::Limits => "limits",
+            Self::Completed => "completed",
+        }
+    }
+}
+
+/// How a case ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    Passed,
+    /// The certificate or the input is not as it must be.
+    Failed(Fault),
+    /// It could not be found out or acted upon.
+    Error(Fault),
+    /// A deferral that people should see.
+    Skipped(String),
+}
+
+impl Verdict {
+    /// A fault of the CA's judgement, of a rule or of a certificate is a failure, anything else an error.
+    pub fn of(fault: Fault) -> Self {
+        let origin = fault.code.split(':').next().unwrap_or_default();
+        let act = ["acme:timeout", "acme:unreachable", "acme:serverInternal"].contains(&fault.code.as_str())
+            || fault.code.starts_with("acme:http-");
+        let infrastructure = ["git", "store", "s3", "route53", "aws", "run", "config", "journal", "key"];
+        if act || infrastructure.contains(&origin) { Self::Error(fault) } else { Self::Failed(fault) }
+    }
+
+    pub fn is_bad(&self) -> bool {
+        matches!(self, Self::Failed(_) | Self::Error(_))
+    }
+}
+
+/// One case of one suite.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Case {
+    pub suite: &'static str,
+    pub name: String,
+    pub verdict: Verdict,
+    /// Shown in this order. The first 500 characters are kept for passed cases.
+    pub facts: Vec<(&'static str, String)>,
+    pub seconds: f64,
+}
+
+impl Case {
+    fn new(suite: &'static str, name: impl Into<String>, verdict: Verdict) -> Self {
+        Self { suite, name: name.into(), verdict, facts: Vec::new(), seconds: 0.0 }
+    }
+}
+
+/// What an apply did, as far as the report shows it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Applied {
+    pub outcomes: Vec<Outcome>,
+    pub left_behind: Vec<Fault>,
+}
+
+/// Everything a run found out and did.
+#[derive(Clone, Debug)]
+pub struct Run {
+    pub started: OffsetDateTime,
+    pub ended: OffsetDateTime,
+    /// Facts about the run: version, commit, signer, trust root.
+    pub facts: Vec<(&'static str, String)>,
+    /// The checks that did not pass. A check may have been left out because an earlier one failed.
+    pub failed: BTreeMap<Check, Fault>,
+    pub plan: Option<Plan>,
+    pub applied: Option<Applied>,
+    /// The store after the run.
+    pub inventory: Inventory,
+}
+
+impl Run {
+    /// A run that has only begun. Its report says that it did not complete: it is replaced when it did.
+    pub fn begun(started: OffsetDateTime, facts: Vec<(&'static str, String)>) -> Self {
+        let fault = Fault::new("run:incomplete", "the run did not come to its end")
+            .hint("look at the log: the process was killed, or the machine went down");
+        Self {
+            started,
+            ended: started,
+            facts,
+            failed: BTreeMap::from([(Check::Completed, fault)]),
+            plan: None,
+            applied: None,
+            inventory: Inventory::default(),
+        }
+    }
+
+    /// All cases, suite by suite, sorted by name.
+    pub fn cases(&self) -> Vec<Case> {
+        let mut cases = self.source();
+        if let Some(plan) = &self.plan {
+            cases.extend(plan.steps.iter().filter(|step| step.certificate.is_some()).map(|step| self.issue(step)));
+            cases.extend(plan.steps.iter().filter_map(|step| self.publish(step)));
+        }
+        cases.extend(self.inventory.live.iter().map(|(name, stored)| self.expiry(name, stored)));
+        cases.extend(self.cleanup());
+        cases
+    }
+
+    pub fn outcome(&self, lineage: &LineageName) -> Option<&Outcome> {
+        self.applied.as_ref()?.outcomes.iter().find(|outcome| outcome.lineage == *lineage)
+    }
+
+    fn source(&self) -> Vec<Case> {
+        let case = |check: &Check| {
+            let verdict = self.failed.get(check).cloned().map_or(Verdict::Passed, Verdict::of);
+            let mut case = Case::new("certs.source", check.as_str(), verdict);
+            case.facts = self.facts.clone();
+            if *check == Check::Completed {
+                case.seconds = (self.ended - self.started).as_seconds_f64();
+            }
+            case
+        };
+        Check::ALL.iter().map(case).collect()
+    }
+
+    fn issue(&self, step: &Step) -> Case {
+        let outcome = self.outcome(&step.lineage);
+        let mut case = Case::new("certs.issue", step.lineage.as_str(), issue_verdict(step, outcome));
+        case.seconds = outcome.map_or(0.0, |outcome| outcome.seconds);
+        case.facts = step_facts(step, outcome, self.inventory.live.get(&step.lineage));
+        case
+    }
+
+    /// Whether the buckets hold the live version after the run.
+    fn publish(&self, step: &Step) -> Option<Case> {
+        let certificate = step.certificate.as_ref().filter(|certificate| !certificate.publish.is_empty())?;
+        let stored = self.inventory.live.get(&step.lineage)?;
+        let outcome = self.outcome(&step.lineage);
+        let failed = outcome.and_then(|outcome| outcome.published.values().flatten().next());
+        let verdict = failed.cloned().map_or(Verdict::Passed, Verdict::of);
+        let mut case = Case::new("certs.publish", step.lineage.as_str(), verdict);
+        let buckets: Vec<&str> = certificate.publish.iter().map(String::as_str).collect();
+        case.facts.push(("buckets", buckets.join(", ")));
+        case.facts.push(("version", stored.meta.version.to_string()));
+        case.facts.push(("serial", stored.facts().serial.clone()));
+        Some(case)
+    }
+
+    fn expiry(&self, name: &LineageName, stored: &Stored) -> Case {
+        let facts = stored.facts();
+        let left = facts.not_after - self.ended;
+        let floor = facts.lifetime() / EXPIRY_FLOOR;
+        let verdict = if left >= floor {
+            Verdict::Passed
+        } else if left.is_positive() {
+            let text = format!("{} left, the floor is {}", days(left), days(floor));
+            Verdict::Failed(Fault::new("expiry:floor", text).hint("see the `certs.issue` case of the same name"))
+        } else {
+            Verdict::Failed(Fault::new("expiry:expired", format!("expired on {}", facts.not_after.date())))
+        };
+        let mut case = Case::new("certs.expiry", name.as_str(), verdict);
+        case.facts.push(("days_left", left.whole_days().to_string()));
+        case.facts.push(("not_after", stamp(facts.not_after)));
+        case.facts.push(("issuer", facts.issuer.clone()));
+        case
+    }
+
+    fn cleanup(&self) -> Vec<Case> {
+        let left = self.applied.as_ref().and_then(|applied| applied.left_behind.first());
+        let records = left.cloned().map_or(Verdict::Passed, Verdict::of);
+        vec![
+            Case::new("certs.cleanup", "challenge-records", records),
+            Case::new("certs.cleanup", "lock", Verdict::Passed),
+            Case::new("certs.cleanup", "temporary-files", Verdict::Passed),
+        ]
+    }
+}
+
+fn issue_verdict(step: &Step, outcome: Option<&Outcome>) -> Verdict {
+    if let Some(outcome) = outcome {
+        if let Some(fault) = &outcome.fault {
+            return Verdict::of(named(step.action, fault));
+        }
+        if outcome.interrupted {
+            let fault =
+                Fault::new("run:interrupted", "the run was told to stop").hint("the next run goes on from here");
+            return Verdict::Error(named(step.action, &fault));
+        }
+    }
+    for reason in &step.reasons {
+        match reason {
+            Reason::Broken { fault } => return Verdict::Error(fault.clone()),
+            Reason::BacksOff { last, .. } => return Verdict::of(last.clone()),
+            Reason::HeadRefused if step.action == Action::Defer => return Verdict::Skipped(reason.text()),
+            _ => {}
+        }
+    }
+    Verdict::Passed
+}
+
+/// `issue:` and `renew:` stand in the message, because Jenkins shows it in mails and summaries.
+fn named(action: Action, fault: &Fault) -> Fault {
+    Fault { message: format!("{action}: {}", fault.message), ..fault.clone() }
+}
+
+fn step_facts(step: &Step, outcome: Option<&Outcome>, live: Option<&Stored>) -> Vec<(&'static str, String)> {
+    let mut facts = vec![("action", step.action.to_string())];
+    let reasons: Vec<String> = step.reasons.iter().map(Reason::text).collect();
+    facts.push(("reasons", reasons.join("; ")));
+    if let Some(live) = live {
+        facts.push(("serial", live.facts().serial.clone()));
+        facts.push(("not_after", stamp(live.facts().not_after)));
+        facts.push(("issuer", live.facts().issuer.clone()));
+    }
+    if let Some(certificate) = &step.certificate {
+        let names: Vec<&str> = certificate.identifiers.iter().map(|name| name.as_str()).collect();
+        facts.push(("identifiers", names.join(", ")));
+    }
+    if let Some(url) = outcome.and_then(|outcome| outcome.order_url.clone()) {
+        facts.push(("order_url", url));
+    }
+    if let Some(due) = step.due {
+        facts.push(("due", stamp(due)));
+    }
+    facts
+}
+
+/// UTC to the second, ISO 8601.
+pub fn stamp(time: OffsetDateTime) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day]T[hour]:[minute]:[second]Z");
+    time.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+}

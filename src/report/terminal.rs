@@ -1,0 +1,218 @@
+//! What people read: the plan, the result of an apply, faults.
+
+use std::fmt::Write;
+
+use time::OffsetDateTime;
+
+use crate::fault::Fault;
+use crate::name::LineageName;
+use crate::outcome::Outcome;
+use crate::plan::{Action, Mode, Plan, Reason, Step, days};
+use crate::port::Inventory;
+use crate::report::{Applied, Run};
+
+/// Paints or does not. Words are complete without colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Paint {
+    Plain,
+    Color,
+}
+
+impl Paint {
+    fn with(self, code: &str, text: &str) -> String {
+        match self {
+            Self::Plain => text.to_owned(),
+            Self::Color => format!("\u{1b}[{code}m{text}\u{1b}[0m"),
+        }
+    }
+
+    pub fn good(self, text: &str) -> String {
+        self.with("32", text)
+    }
+
+    pub fn warn(self, text: &str) -> String {
+        self.with("33", text)
+    }
+
+    pub fn bad(self, text: &str) -> String {
+        self.with("31", text)
+    }
+
+    pub fn dim(self, text: &str) -> String {
+        self.with("2", text)
+    }
+
+    pub fn bold(self, text: &str) -> String {
+        self.with("1", text)
+    }
+}
+
+/// Text without control characters: what comes from a repository or a server must not steer the terminal.
+pub fn plain(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+}
+
+fn symbol(action: Action) -> &'static str {
+    match action {
+        Action::Issue => "+",
+        Action::Renew => "⟳",
+        Action::Reissue => "±",
+        Action::Publish => "↑",
+        Action::Stash => "-",
+        Action::Unstash => "<",
+        Action::Keep => "=",
+        Action::Defer => "…",
+    }
+}
+
+fn paint_action(paint: Paint, action: Action, text: &str) -> String {
+    match action {
+        Action::Issue | Action::Unstash => paint.good(text),
+        Action::Renew | Action::Publish => paint.with("36", text),
+        Action::Reissue | Action::Defer => paint.warn(text),
+        Action::Stash => paint.bad(text),
+        Action::Keep => paint.dim(text),
+    }
+}
+
+/// The plan, one line for each step that is not *keep*, and what follows from it.
+pub fn plan(plan: &Plan, source: &str, store: &str, now: OffsetDateTime, paint: Paint) -> String {
+    let mut out = format!("{} {source}\n{} {store}\n", paint.bold("Source"), paint.bold("Store "));
+    if plan.mode == Mode::RenewOnly {
+        out += &paint.warn("Renew only: the head was refused or out of reach, so nothing new is done.\n");
+    }
+    let shown: Vec<&Step> = plan.steps.iter().filter(|step| step.action != Action::Keep).collect();
+    if !shown.is_empty() {
+        out.push('\n');
+    }
+    let width = shown.iter().map(|step| step.lineage.as_str().len()).max().unwrap_or(0);
+    for step in shown {
+        out += &line(step, width, now, paint);
+    }
+    out.push('\n');
+    out + &plan_summary(plan, paint)
+}
+
+fn line(step: &Step, width: usize, now: OffsetDateTime, paint: Paint) -> String {
+    let action = format!("{} {:<8}", symbol(step.action), step.action);
+    let mut reasons: Vec<String> = step.reasons.iter().map(|reason| plain(&reason.text())).collect();
+    if let (Action::Issue, Some(certificate)) = (step.action, &step.certificate) {
+        let count = certificate.identifiers.len();
+        reasons.push(format!("{count} identifier{}", if count == 1 { "" } else { "s" }));
+    }
+    if let (Action::Renew, Some(live)) = (step.action, &step.live) {
+        let left = live.not_after - now;
+        if left.is_positive() && !reasons.iter().any(|reason| reason.contains(" left")) {
+            reasons.push(format!("{} left", days(left)));
+        }
+    }
+    if let (Action::Defer, Some(due)) = (step.action, step.due) {
+        reasons.push(format!("next try {}", minute(due)));
+    }
+    format!("  {} {:<width$}  {}\n", paint_action(paint, step.action, &action), step.lineage, reasons.join("; "))
+}
+
+/// `2026-11-24 02:00 UTC`.
+pub fn minute(time: OffsetDateTime) -> String {
+    let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute] UTC");
+    time.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default()
+}
+
+/// The stable last lines of a plan.
+pub fn plan_summary(plan: &Plan, paint: Paint) -> String {
+    let kept = plan.count(Action::Keep);
+    let deferred = plan.count(Action::Defer);
+    if !plan.has_changes() && deferred == 0 {
+        let certificates =
+            if kept == 1 { "1 certificate matches".into() } else { format!("{kept} certificates match") };
+        let next = plan.next_renewal();
+        let next =
+            next.map(|(name, due)| format!("; the next renewal is {name} on {}", due.date())).unwrap_or_default();
+        return format!("{} {certificates} the list{next}.\n", paint.bold("No changes."));
+    }
+    let counted = Action::ALL.into_iter().filter(|action| action.changes() && plan.count(*action) > 0);
+    let counted: Vec<String> = counted.map(|action| format!("{} to {action}", plan.count(action))).collect();
+    let mut out = paint.bold("Plan:");
+    let _ = match counted.is_empty() {
+        true => write!(out, " nothing to do in this run"),
+        false => write!(out, " {}", counted.join(", ")),
+    };
+    let _ = write!(out, "; {kept} unchanged");
+    if deferred > 0 {
+        let _ = write!(out, ", {deferred} deferred");
+    }
+    out + ".\n"
+}
+
+/// What became of the steps, grouped, with one line for each failure.
+pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
+    let mut out = String::new();
+    for outcome in applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted) {
+        out += &done(outcome, paint);
+    }
+    for outcome in applied.outcomes.iter().filter(|outcome| outcome.interrupted) {
+        let _ = writeln!(out, "  {} {}", paint.warn("stopped  "), outcome.lineage);
+    }
+    for outcome in applied.outcomes.iter().filter(|outcome| outcome.failed()) {
+        for fault in outcome.fault.iter().chain(outcome.published.values().flatten()) {
+            let _ = writeln!(out, "  {} {}: {}", paint.bad("FAILED   "), outcome.lineage, plain(&fault.to_string()));
+            out += &details(fault, "            ");
+        }
+    }
+    if let Some(plan) = &run.plan {
+        for step in plan.steps.iter().filter(|step| step.action == Action::Defer) {
+            let reasons: Vec<String> = step.reasons.iter().map(|reason| plain(&Reason::text(reason))).collect();
+            let _ = writeln!(out, "  {} {}: {}", paint.warn("deferred "), step.lineage, reasons.join("; "));
+        }
+    }
+    for fault in &applied.left_behind {
+        let _ = writeln!(out, "  {} {}", paint.bad("LEFT     "), plain(&fault.to_string()));
+    }
+    out
+}
+
+fn done(outcome: &Outcome, paint: Paint) -> String {
+    let word = match outcome.action {
+        Action::Issue => "issued",
+        Action::Renew => "renewed",
+        Action::Reissue => "reissued",
+        Action::Publish => "published",
+        Action::Stash => "stashed",
+        Action::Unstash => "unstashed",
+        Action::Keep | Action::Defer => "kept",
+    };
+    let until = outcome.not_after.map(|end| format!("  until {}", end.date())).unwrap_or_default();
+    let took = format!("  {:.1}s", outcome.seconds);
+    format!("  {} {}{until}{}\n", paint.good(&format!("{word:<9}")), outcome.lineage, paint.dim(&took))
+}
+
+/// Causes and hint of a fault, indented.
+pub fn details(fault: &Fault, indent: &str) -> String {
+    let mut out = String::new();
+    for cause in &fault.causes {
+        let _ = writeln!(out, "{indent}caused by: {}", plain(cause).replace('\n', &format!("\n{indent}  ")));
+    }
+    if let Some(hint) = &fault.hint {
+        let _ = writeln!(out, "{indent}hint: {}", plain(hint).replace('\n', &format!("\n{indent}  ")));
+    }
+    out
+}
+
+/// A fault that ended the run.
+pub fn fault(fault: &Fault, paint: Paint) -> String {
+    let mut out = format!("{} {}\n", paint.bad("error:"), plain(&fault.to_string()));
+    for cause in &fault.causes {
+        let _ = writeln!(out, "  caused by: {}", plain(cause));
+    }
+    if let Some(hint) = &fault.hint {
+        let _ = writeln!(out, "\nhint: {}", plain(hint));
+    }
+    out
+}
+
+/// The live lineage that ends first.
+pub fn first_to_expire(inventory: &Inventory, now: OffsetDateTime) -> Option<String> {
+    let ends = inventory.live.iter().map(|(name, stored)| (name, stored.facts().not_after));
+    let (name, end): (&LineageName, _) = ends.min_by_key(|(_, end)| *end)?;
+    Some(format!("First to expire: {name} in {} ({}).\n", days(end - now), end.date()))
+}

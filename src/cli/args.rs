@@ -1,0 +1,148 @@
+//! The arguments. Doc comments are the help.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::cli::term::ColorChoice;
+
+/// Turns a signed list of certificates in git into certificates in S3.
+#[derive(Debug, Parser)]
+#[command(name = "countersign", version, max_term_width = 100, after_help = AFTER_HELP)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Exit codes:
+  0 done or nothing to do          4 refused: nothing of the refused change was done
+  1 could not finish               5 another run holds the lock
+  2 changes pending                6 valid but approvals missing
+    (only plan --detailed-exitcode)  64 bad flags
+  3 finished, some lineages failed 130 interrupted";
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// The runner's configuration; `-` reads standard input [default: ./countersign.yaml]
+    #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Write JSON to standard output instead of text
+    #[arg(long, global = true)]
+    pub json: bool,
+    /// When to use colour
+    #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
+    pub color: ColorChoice,
+    /// Show only problems and the summary line
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Say more on standard error: -v why, -vv each step
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Check the list in the current folder and report every problem with its place
+    Validate(Validate),
+    /// Show what an apply would do
+    Plan(Plan),
+    /// Issue, renew and publish what the plan says
+    Apply(Apply),
+    /// Show all lineages of the store by expiry
+    Status,
+    /// Fetch the config repo and verify every new commit
+    Verify(Report),
+    /// Show the whole pipeline on stand-ins of this machine, in seconds
+    #[cfg(feature = "sandbox")]
+    Demo(Demo),
+    /// Run the stand-ins for the CA, Route53 and S3 until interrupted
+    #[cfg(feature = "sandbox")]
+    Sandbox(Sandbox),
+}
+
+/// Where reports go.
+#[derive(Debug, Default, Args)]
+pub struct Report {
+    /// Write a JUnit report
+    #[arg(long, value_name = "PATH")]
+    pub junit: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Validate {
+    /// The list: a file, or a folder with a file for each part [default: domains.yaml, else domains/]
+    #[arg(value_name = "LIST")]
+    pub list: Option<PathBuf>,
+    #[command(flatten)]
+    pub report: Report,
+}
+
+/// What a plan is about.
+#[derive(Debug, Default, Args)]
+pub struct Selection {
+    /// Act on this lineage only; may be given several times
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// Renew this lineage although it is not due; needs --reason
+    #[arg(long, value_name = "NAME", requires = "reason")]
+    pub force: Vec<String>,
+    /// Why a renewal is forced; stands in the plan and in the report
+    #[arg(long, value_name = "TEXT", requires = "force")]
+    pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// Do not fetch, do not list buckets, do not ask for renewal info
+    #[arg(long)]
+    pub offline: bool,
+    /// Save the plan for `countersign apply FILE`
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+    /// Exit with 2 when changes are pending
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub report: Report,
+}
+
+#[derive(Debug, Args)]
+pub struct Apply {
+    /// A plan that `countersign plan --out FILE` saved
+    #[arg(value_name = "FILE")]
+    pub plan: Option<PathBuf>,
+    /// Plan and apply without asking
+    #[arg(long, conflicts_with = "plan")]
+    pub auto_approve: bool,
+    /// Apply although more existing lineages change than `limits:` allows
+    #[arg(long)]
+    pub force_limits: bool,
+    #[command(flatten)]
+    pub selection: Selection,
+    #[command(flatten)]
+    pub report: Report,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct Demo {
+    /// An empty or missing folder for everything that the demo makes
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+}
+
+#[cfg(feature = "sandbox")]
+#[derive(Debug, Args)]
+pub struct Sandbox {
+    /// An empty or missing folder for a config that uses the stand-ins
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Seconds until a DNS change is in sync
+    #[arg(long, value_name = "SECONDS", default_value_t = 0)]
+    pub insync: u64,
+}

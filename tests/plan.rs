@@ -1,0 +1,216 @@
+//! Plans by example: each folder of `tests/cases/plan` holds a list, a world and the plan that must come of them.
+//!
+//! `UPDATE_CASES=1` writes the plans anew; the difference is for review.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use countersign::diag::SourceFile;
+use countersign::fault::Fault;
+use countersign::journal::{Attempt, Entry, Failures, Intent};
+use countersign::lineage::{CertFacts, Meta, Provenance, Stored};
+use countersign::list::{KeyType, List, parse};
+use countersign::name::{CommitId, Digest, Identifier, LineageName};
+use countersign::plan::{Choices, Mode, Observed, Step, steps};
+use countersign::port::RenewalInfo;
+use serde::Deserialize;
+use time::{Duration, OffsetDateTime};
+
+/// `world.json`: what the store, the buckets and the CA say.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct World {
+    #[serde(with = "time::serde::rfc3339")]
+    now: OffsetDateTime,
+    #[serde(default)]
+    renew_only: bool,
+    #[serde(default)]
+    only: Vec<LineageName>,
+    #[serde(default)]
+    force: BTreeMap<LineageName, String>,
+    #[serde(default)]
+    live: BTreeMap<LineageName, Held>,
+    #[serde(default)]
+    stash: BTreeMap<LineageName, Held>,
+    #[serde(default)]
+    journal: BTreeMap<LineageName, Left>,
+    #[serde(default)]
+    missing: BTreeMap<String, BTreeMap<LineageName, Vec<String>>>,
+    #[serde(default)]
+    broken: BTreeMap<LineageName, String>,
+}
+
+/// A stored version.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Held {
+    domains: Vec<Identifier>,
+    #[serde(with = "time::serde::rfc3339")]
+    issued: OffsetDateTime,
+    days: i64,
+    #[serde(default = "p256")]
+    key: KeyType,
+    #[serde(default = "staging")]
+    authority: String,
+    #[serde(default)]
+    profile: Option<String>,
+    /// Days after `issued` between which the CA suggests to renew.
+    #[serde(default)]
+    window: Option<(i64, i64)>,
+}
+
+/// What an earlier run left in the journal.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Left {
+    #[serde(default)]
+    order: Option<String>,
+    #[serde(default)]
+    failures: u32,
+    #[serde(default, with = "time::serde::rfc3339::option")]
+    not_before: Option<OffsetDateTime>,
+}
+
+fn p256() -> KeyType {
+    KeyType::EcdsaP256
+}
+
+fn staging() -> String {
+    "letsencrypt-staging".into()
+}
+
+fn provenance() -> Provenance {
+    Provenance {
+        commit: CommitId::parse(&"a".repeat(40)).unwrap(),
+        signers: vec!["ann@example.com".into()],
+        list: Digest::of(b"list"),
+        trust_root: Digest::of(b"root"),
+    }
+}
+
+impl Held {
+    fn stored(&self, name: &LineageName) -> Stored {
+        let facts = CertFacts {
+            identifiers: self.domains.iter().cloned().collect(),
+            not_before: self.issued,
+            not_after: self.issued + Duration::days(self.days),
+            serial: "0a".into(),
+            issuer: "Test CA".into(),
+            key: Some(self.key),
+            public_key: Digest::of(name.as_str().as_bytes()),
+            fingerprint: Digest::of(name.as_str().as_bytes()),
+            ari_id: Some(format!("ari.{name}")),
+        };
+        let meta = Meta {
+            schema: 1,
+            lineage: name.clone(),
+            version: 1,
+            authority: self.authority.clone(),
+            directory: "https://ca.example/dir".into(),
+            profile: self.profile.clone(),
+            order_url: format!("https://ca.example/order/{name}/1"),
+            certificate_url: "https://ca.example/cert/1".into(),
+            provenance: provenance(),
+            stored_at: self.issued,
+            facts,
+        };
+        Stored { meta, published: BTreeMap::new() }
+    }
+
+    fn renewal_info(&self) -> Option<RenewalInfo> {
+        let day = |days| self.issued + Duration::days(days);
+        let (start, end) = self.window?;
+        Some(RenewalInfo { start: day(start), end: day(end), explanation: None, ask_again: self.issued })
+    }
+}
+
+impl Left {
+    fn entry(&self, name: &LineageName) -> Entry {
+        let mut entry = Entry::new(name.clone());
+        entry.attempt = self.order.as_ref().map(|order| Attempt {
+            intent: Intent {
+                identifiers: Default::default(),
+                authority: staging(),
+                directory: String::new(),
+                key: p256(),
+                profile: None,
+                replaces: None,
+                csr: String::new(),
+                provenance: provenance(),
+            },
+            order: Some(order.clone()),
+            certificate: None,
+        });
+        let last = Fault::new("acme:unauthorized", "no TXT record found");
+        entry.failures =
+            self.not_before.map(|not_before| Failures { count: self.failures, last, not_before });
+        entry
+    }
+}
+
+fn observed(world: &World) -> Observed {
+    let mut observed = Observed { missing: world.missing.clone(), ..Observed::default() };
+    let inventory = &mut observed.inventory;
+    inventory.live = world.live.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
+    inventory.stash = world.stash.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
+    inventory.journal = world.journal.iter().map(|(name, left)| (name.clone(), left.entry(name))).collect();
+    let broken = |text: &String| Fault::new("store:broken", text.clone());
+    inventory.broken = world.broken.iter().map(|(name, text)| (name.clone(), broken(text))).collect();
+    let infos = world.live.iter().chain(&world.stash);
+    observed.renewal_infos =
+        infos.filter_map(|(name, held)| Some((format!("ari.{name}"), held.renewal_info()?))).collect();
+    observed
+}
+
+fn list(folder: &Path) -> List {
+    let bytes = fs::read(folder.join("list.yaml")).unwrap();
+    let parsed = parse::parse(&[SourceFile { path: "domains.yaml".into(), bytes }], None);
+    parsed.list.unwrap_or_else(|| panic!("{}: {:?}", folder.display(), parsed.diagnostics))
+}
+
+fn planned(folder: &Path) -> Vec<Step> {
+    let world: World = serde_json::from_slice(&fs::read(folder.join("world.json")).unwrap())
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let mode = if world.renew_only { Mode::RenewOnly } else { Mode::Full };
+    let choices = Choices {
+        every: Duration::DAY,
+        only: world.only.iter().cloned().collect(),
+        force: world.force.clone(),
+    };
+    steps::steps(&list(folder), mode, &observed(&world), &choices, world.now)
+}
+
+fn text(steps: &[Step]) -> String {
+    let line = |step: &Step| {
+        let reasons: Vec<String> = step.reasons.iter().map(|reason| reason.text()).collect();
+        let mut line = format!("{} {}: {}", step.action, step.lineage, reasons.join("; "));
+        if step.unstash {
+            line += " [unstash]";
+        }
+        if let Some(id) = &step.replaces {
+            line += &format!(" [replaces {id}]");
+        }
+        if let Some(due) = step.due {
+            line += &format!(" [due {}]", due.date());
+        }
+        line + "\n"
+    };
+    steps.iter().map(line).collect()
+}
+
+#[test]
+fn each_case_gives_the_plan_beside_it() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/plan");
+    let mut folders: Vec<PathBuf> = fs::read_dir(root).unwrap().map(|entry| entry.unwrap().path()).collect();
+    folders.sort();
+    assert!(folders.len() >= 12, "only {} cases found", folders.len());
+    for folder in folders {
+        let plan = text(&planned(&folder));
+        let golden = folder.join("plan.txt");
+        if std::env::var_os("UPDATE_CASES").is_some() {
+            fs::write(&golden, &plan).unwrap();
+        }
+        assert_eq!(fs::read_to_string(&golden).unwrap_or_default(), plan, "{}", folder.display());
+    }
+}

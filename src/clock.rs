@@ -10,6 +10,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> OffsetDateTime {
+        #[expect(clippy::disallowed_methods, reason = "this is the place")]
         OffsetDateTime::now_utc()
     }
 }

@@ -296,8 +296,8 @@ pub struct Plan {
     #[serde(with = "time::serde::rfc3339")]
     pub created: OffsetDateTime,
     pub mode: Mode,
-    /// Who signed the head.
-    pub signer: String,
+    /// Who signed the head. `None` for the introduction and for an unsigned commit that touches nothing protected.
+    pub signer: Option<String>,
     pub basis: Basis,
     pub steps: Vec<Step>,
 }
@@ -306,13 +306,15 @@ pub struct Plan {
 pub fn plan(source: &VerifiedList, mode: Mode, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Plan {
     let mut steps = steps::steps(source.list(), mode, observed, choices, now);
     for step in &mut steps {
-        step.signers = source.signers(&step.lineage).to_vec();
+        if step.certificate.is_some() {
+            step.signers = source.provenance(&step.lineage).signers;
+        }
     }
     Plan {
         format: FORMAT,
         created: now,
         mode,
-        signer: source.head_signer().to_owned(),
+        signer: source.head_signer().map(str::to_owned),
         basis: basis(source, observed),
         steps,
     }

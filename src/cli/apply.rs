@@ -1,0 +1,139 @@
+//! `countersign apply`
+
+use std::io::{BufRead, IsTerminal};
+use std::path::Path;
+
+use serde_json::json;
+
+use crate::apply::{self, Applied, Ports};
+use crate::cli::args::{Apply as Args, Global};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::observe::{self, Looked};
+use crate::cli::output::Output;
+use crate::cli::progress::{Lines, Spinner};
+use crate::cli::reports::{Ended, Reports, reported};
+use crate::cli::session::Session;
+use crate::cli::{plan as plan_command, signals, source, term, wire};
+use crate::event::Listener;
+use crate::fault::Fault;
+use crate::outcome::Outcome;
+use crate::plan::limits::LimitsMode;
+use crate::plan::{self, ApprovedPlan, Plan, saved};
+use crate::port::Store;
+use crate::report::{self, Check, terminal};
+
+pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
+    reported("apply", args.report.junit.as_deref(), output, |reports| body(global, args, output, reports))
+}
+
+fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {
+    let asks = args.plan.is_none() && !args.auto_approve;
+    if asks && !(std::io::stdin().is_terminal() && output.around.is_terminal) {
+        let fault = Fault::new("run:unasked", "there is neither a plan nor a terminal to ask at")
+            .hint("give a file that `countersign plan --out FILE` saved, or --auto-approve");
+        return Err(Failure::new(Exit::Usage, Check::Completed, fault));
+    }
+    let session = Session::open(global, "apply", reports)?;
+    reports.also(session.config.state.join("report/junit.xml"))?;
+    let source = source::fetch(&session, reports)?;
+    let choices = session.choices(&args.selection)?;
+    let looked = session.block_on(observe::observe(&session, &source.list, false))??;
+    let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
+    reports.run.inventory = looked.observed.inventory.clone();
+    if let Some(file) = &args.plan {
+        plan = plan.select(&read_saved(file)?, reports.now())?;
+    }
+    reports.run.plan = Some(plan.clone());
+    plan_command::show(&plan, &source::line(&session.config, &source.list), &session, reports, output);
+    let approved = approve(plan, args, &session)?;
+    if asks && approved.plan().has_changes() && !said_yes(output) {
+        return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
+    }
+    let applied = carry_out(&session, &approved, looked, output)?;
+    end(applied, &session, reports, output, source.refused)
+}
+
+fn read_saved(file: &Path) -> Result<Plan, Failure> {
+    let text = std::fs::read_to_string(file).map_err(|error| {
+        Fault::new("plan:missing", format!("failed to read the plan {}", file.display()))
+            .caused_by(&error)
+            .hint("make one: `countersign plan --out FILE`")
+    })?;
+    Ok(saved::from_json(&text)?)
+}
+
+fn approve(plan: Plan, args: &Args, session: &Session) -> Result<ApprovedPlan, Failure> {
+    let mode = if args.force_limits { LimitsMode::Force } else { LimitsMode::Enforce };
+    plan.approve(session.limits(), mode).map_err(|(_, over)| {
+        let fault = Fault::new("limits:changed", over.message())
+            .hint("look at the plan; if it is right, apply it with --force-limits, or raise `limits:` in the config");
+        Failure::new(Exit::Refused, Check::Limits, fault)
+    })
+}
+
+fn said_yes(output: &Output) -> bool {
+    output.error("\nApply? Only `yes` is taken for an answer: ");
+    let mut answer = String::new();
+    std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
+}
+
+fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
+    let Looked { observed, targets } = looked;
+    session.block_on(async {
+        let stop = signals::listen()?;
+        let ports = Ports {
+            cas: wire::cas(session)?,
+            dns: wire::dns(session).await?,
+            store: session.store.clone(),
+            targets,
+            clock: session.clock.clone(),
+        };
+        let spinner = term::shows_progress(output.around) && !output.quiet;
+        let listener: Box<dyn Listener> = if spinner { Box::new(Spinner::start()) } else { Box::new(Lines) };
+        Ok(apply::apply(plan, &observed.inventory, &ports, listener.as_ref(), &stop).await)
+    })?
+}
+
+fn end(
+    applied: Applied,
+    session: &Session,
+    reports: &mut Reports,
+    output: &Output,
+    refused: Option<Failure>,
+) -> Result<Ended, Failure> {
+    let interrupted = applied.interrupted;
+    let applied = report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind };
+    reports.run.applied = Some(applied.clone());
+    reports.run.inventory = session.store.observe()?;
+    for outcome in &applied.outcomes {
+        output.json("outcome", json!({ "outcome": outcome }));
+    }
+    output.text(&terminal::applied(&reports.run, &applied, output.paint));
+    output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
+    let failed = applied.outcomes.iter().filter(|outcome| outcome.failed()).count();
+    let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
+    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty(), &reports.run);
+    let text = format!("{done} done, {failed} failed{}", counts(&applied.outcomes));
+    output.json("summary", json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind}));
+    match refused {
+        Some(refused) if !interrupted => Err(refused),
+        _ => Ok(Ended::new(exit, text)),
+    }
+}
+
+fn exit(interrupted: bool, failed: bool, run: &report::Run) -> Exit {
+    let waiting = run.cases().iter().any(|case| case.suite == "certs.issue" && case.verdict.is_bad());
+    match (interrupted, failed || waiting) {
+        (true, _) => Exit::Interrupted,
+        (false, true) => Exit::Partial,
+        (false, false) => Exit::Done,
+    }
+}
+
+fn counts(outcomes: &[Outcome]) -> String {
+    let count = |action| outcomes.iter().filter(|outcome| outcome.action == action && !outcome.failed()).count();
+    let actions = plan::Action::ALL.into_iter().filter(|action| count(*action) > 0);
+    let counts: Vec<String> = actions.map(|action| format!("{} {action}", count(action))).collect();
+    if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }
+}

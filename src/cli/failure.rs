@@ -1,0 +1,64 @@
+//! Why a command ended early: what to show, which check did not pass, and the exit code.
+
+use serde_json::json;
+
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::fault::Fault;
+use crate::report::Check;
+use crate::report::terminal;
+use crate::store::lock::{Held, NoLock};
+
+/// An early end.
+#[derive(Clone, Debug)]
+pub struct Failure {
+    pub exit: Exit,
+    pub check: Check,
+    pub fault: Fault,
+    /// More for people, already rendered: diagnostics or refusals.
+    pub details: String,
+}
+
+impl Failure {
+    pub fn new(exit: Exit, check: Check, fault: Fault) -> Self {
+        Self { exit, check, fault, details: String::new() }
+    }
+
+    /// Shows it on standard error, or as JSON.
+    pub fn show(&self, output: &Output) {
+        output.error(&self.details);
+        output.error(&terminal::fault(&self.fault, output.paint));
+        output.json("failure", json!({"exit": self.exit as u8, "check": self.check.as_str(), "fault": self.fault}));
+    }
+
+    /// The text of the summary line.
+    pub fn summary(&self) -> String {
+        terminal::plain(&self.fault.to_string()).replace('\n', " ")
+    }
+}
+
+/// A fault without a better place: the run could not come to its end.
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        let (exit, check) = match fault.code.as_str() {
+            "git:host-key" => (Exit::Refused, Check::Contact),
+            code if code.starts_with("git:") => (Exit::Failed, Check::Contact),
+            "plan:stale" | "plan:unreadable" => (Exit::Refused, Check::Limits),
+            _ => (Exit::Failed, Check::Completed),
+        };
+        Self::new(exit, check, fault)
+    }
+}
+
+impl From<NoLock> for Failure {
+    fn from(no_lock: NoLock) -> Self {
+        match no_lock {
+            NoLock::Held(held) => Self::new(Exit::Locked, Check::Completed, locked(&held)),
+            NoLock::Fault(fault) => fault.into(),
+        }
+    }
+}
+
+fn locked(held: &Held) -> Fault {
+    Fault::new("run:locked", held.to_string()).hint("wait until that run has ended; the lock goes with its process")
+}

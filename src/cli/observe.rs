@@ -1,0 +1,139 @@
+//! Looks at the world once before planning: the store, the buckets, the CA's renewal information.
+
+use std::collections::BTreeMap;
+
+use futures::StreamExt;
+use time::OffsetDateTime;
+
+use crate::apply::Target;
+use crate::apply::publish::{self, Publication};
+use crate::cli::failure::Failure;
+use crate::cli::session::Session;
+use crate::cli::wire;
+use crate::fault::Fault;
+use crate::list::List;
+use crate::name::{Digest, LineageName};
+use crate::plan::Observed;
+use crate::port::{Inventory, ObjectSummary, RenewalInfo, Store};
+use crate::report::Check;
+use crate::cli::exit::Exit;
+use crate::trust::VerifiedList;
+
+/// How many renewal informations are asked for at a time.
+const WIDTH: usize = 32;
+
+/// What was seen, and the buckets to publish to.
+pub struct Looked {
+    pub observed: Observed,
+    pub targets: BTreeMap<String, Target>,
+}
+
+/// Looks. `offline` reads the store only.
+pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> Result<Looked, Failure> {
+    let inventory = session.store.observe()?;
+    let mut looked = Looked { observed: Observed { inventory, ..Observed::default() }, targets: BTreeMap::new() };
+    if offline {
+        looked.observed.renewal_infos = session.store.renewal_infos()?;
+        return Ok(looked);
+    }
+    let list = list.list();
+    for (name, (bucket, flat)) in wire::buckets(session).await {
+        if list.certificates().any(|certificate| certificate.publish.contains(&name)) {
+            let listing = bucket.list().await?;
+            see_bucket(&mut looked.observed, list, &name, &listing, flat);
+            looked.targets.insert(name, Target { bucket, flat, listing });
+        }
+    }
+    refuse_lost_store(&looked)?;
+    looked.observed.renewal_infos = renewal_infos(session, list, &looked.observed.inventory).await?;
+    Ok(looked)
+}
+
+fn see_bucket(
+    observed: &mut Observed,
+    list: &List,
+    name: &str,
+    listing: &BTreeMap<String, ObjectSummary>,
+    flat: bool,
+) {
+    let pointers: Vec<(&String, &String)> =
+        listing.iter().filter(|(key, _)| key.ends_with("/current.json")).map(|(key, object)| (key, &object.etag)).collect();
+    let digest = Digest::of(&serde_json::to_vec(&pointers).expect("keys and ETags are text"));
+    observed.pointers.insert(name.to_owned(), digest);
+    let mut missing: BTreeMap<LineageName, Vec<String>> = BTreeMap::new();
+    for certificate in list.certificates().filter(|certificate| certificate.publish.contains(name)) {
+        let held = &observed.inventory;
+        let Some(stored) = held.live.get(&certificate.name).or_else(|| held.stash.get(&certificate.name)) else { continue };
+        if let Publication::Missing(what) = publish::publication(listing, stored, name, flat) {
+            missing.insert(certificate.name.clone(), what);
+        }
+    }
+    observed.missing.insert(name.to_owned(), missing);
+}
+
+/// A new machine with an empty store must not order everything again while the bucket has it all.
+fn refuse_lost_store(looked: &Looked) -> Result<(), Failure> {
+    let inventory = &looked.observed.inventory;
+    if !inventory.live.is_empty() || !inventory.stash.is_empty() || !inventory.broken.is_empty() {
+        return Ok(());
+    }
+    for (name, target) in &looked.targets {
+        let pointers = target.listing.keys().filter(|key| key.ends_with("/current.json")).count();
+        if pointers > 0 {
+            let text = format!("the store is empty while bucket `{name}` holds {pointers} published lineages");
+            let fault = Fault::new("store:lost", text)
+                .hint("bring back the state directory from a backup; for a really new start publish below another `prefix:`");
+            return Err(Failure::new(Exit::Refused, Check::Limits, fault));
+        }
+    }
+    Ok(())
+}
+
+/// Asks for what may be asked again, and keeps the rest (RFC 9773 section 4.3).
+async fn renewal_infos(
+    session: &Session,
+    list: &List,
+    inventory: &Inventory,
+) -> Result<BTreeMap<String, RenewalInfo>, Failure> {
+    let now = session.clock.now();
+    let known = session.store.renewal_infos()?;
+    let wanted: Vec<(String, String)> = wanted_infos(list, inventory, now);
+    let mut infos: BTreeMap<String, RenewalInfo> =
+        wanted.iter().filter_map(|(id, _)| Some((id.clone(), known.get(id)?.clone()))).collect();
+    let open: Vec<&(String, String)> =
+        wanted.iter().filter(|(id, _)| infos.get(id).is_none_or(|info| info.ask_again <= now)).collect();
+    if open.is_empty() {
+        return Ok(infos);
+    }
+    let cas = wire::cas(session)?;
+    let answers = futures::stream::iter(open)
+        .map(|(id, authority)| async {
+            let answer = match cas.get(authority) {
+                Some(ca) => ca.renewal_info(id).await,
+                None => Ok(None),
+            };
+            (id.clone(), answer)
+        })
+        .buffer_unordered(WIDTH)
+        .collect::<Vec<_>>()
+        .await;
+    for (id, answer) in answers {
+        match answer {
+            Ok(Some(info)) => drop(infos.insert(id, info)),
+            Ok(None) => drop(infos.remove(&id)),
+            Err(fault) => tracing::warn!("no renewal information, the lifetime decides: {fault}"),
+        }
+    }
+    if infos != known {
+        session.store.write_renewal_infos(&infos)?;
+    }
+    Ok(infos)
+}
+
+/// ARI id and authority of every live certificate of the list that has not ended.
+fn wanted_infos(list: &List, inventory: &Inventory, now: OffsetDateTime) -> Vec<(String, String)> {
+    let held = |name| inventory.live.get(name).or_else(|| inventory.stash.get(name));
+    let stored = list.certificates().filter_map(|certificate| held(&certificate.name));
+    let alive = stored.filter(|stored| stored.facts().not_after > now);
+    alive.filter_map(|stored| Some((stored.facts().ari_id.clone()?, stored.meta.authority.clone()))).collect()
+}

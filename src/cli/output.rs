@@ -1,0 +1,61 @@
+//! Standard output and standard error. A closed pipe is not an error.
+
+use std::io::Write;
+
+use serde_json::Value;
+
+use crate::cli::args::Global;
+use crate::cli::exit::Exit;
+use crate::cli::term::{self, Surroundings};
+use crate::report::terminal::Paint;
+
+/// The version of all JSON output.
+pub const JSON_VERSION: u32 = 1;
+
+/// Where a command's answer goes, and in which form.
+pub struct Output {
+    pub paint: Paint,
+    pub json: bool,
+    pub quiet: bool,
+    pub around: Surroundings,
+}
+
+impl Output {
+    pub fn new(global: &Global, around: Surroundings) -> Self {
+        Self { paint: term::paint(global.color, around), json: global.json, quiet: global.quiet, around }
+    }
+
+    /// Text of the answer, for people only.
+    pub fn text(&self, text: &str) {
+        if !self.json && !self.quiet {
+            write(&mut std::io::stdout().lock(), text);
+        }
+    }
+
+    /// One versioned object, on one line.
+    pub fn json(&self, kind: &str, mut value: Value) {
+        if self.json {
+            value["version"] = JSON_VERSION.into();
+            value["type"] = kind.into();
+            write(&mut std::io::stdout().lock(), &format!("{value}\n"));
+        }
+    }
+
+    /// The stable last line of the answer: `countersign apply: partial (exit 3): …`.
+    pub fn summary(&self, command: &str, exit: Exit, text: &str) {
+        if self.json {
+            return;
+        }
+        let line = format!("countersign {command}: {} (exit {}): {text}\n", exit.word(), exit as u8);
+        write(&mut std::io::stdout().lock(), &line);
+    }
+
+    /// Diagnostics and faults.
+    pub fn error(&self, text: &str) {
+        write(&mut std::io::stderr().lock(), text);
+    }
+}
+
+fn write(to: &mut impl Write, text: &str) {
+    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+}

@@ -1,0 +1,56 @@
+//! `countersign plan`
+
+use serde_json::json;
+
+use crate::cli::args::{Global, Plan as Args};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::reports::{Ended, Reports, reported};
+use crate::cli::session::Session;
+use crate::cli::{observe, source};
+use crate::fault::Fault;
+use crate::plan::{self, Plan, saved};
+use crate::report::terminal::{self, Paint};
+use crate::store::write;
+
+pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
+    reported("plan", args.report.junit.as_deref(), output, |reports| {
+        let session = Session::open(global, "plan", reports)?;
+        let source = if args.offline { source::last(&session, reports)? } else { source::fetch(&session, reports)? };
+        let choices = session.choices(&args.selection)?;
+        let looked = session.block_on(observe::observe(&session, &source.list, args.offline))??;
+        let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
+        reports.run.inventory = looked.observed.inventory;
+        reports.run.plan = Some(plan.clone());
+        show(&plan, &source::line(&session.config, &source.list), &session, reports, output);
+        if let Some(file) = &args.out {
+            let file = std::path::absolute(file).map_err(unwritable)?;
+            write::file(&file, saved::to_json(&plan).as_bytes(), 0o644)?;
+            output.text(&format!("Saved to {0}. Apply with `countersign apply {0}`\n", file.display()));
+        }
+        if let Some(refused) = source.refused {
+            return Err(refused);
+        }
+        let exit = if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done };
+        Ok(Ended::new(exit, summary(&plan)))
+    })
+}
+
+fn unwritable(error: std::io::Error) -> Failure {
+    Fault::new("plan:unwritable", "failed to write the plan").caused_by(&error).into()
+}
+
+/// Shows a plan on standard output.
+pub fn show(plan: &Plan, source: &str, session: &Session, reports: &Reports, output: &Output) {
+    let lineages = reports.run.inventory.live.len();
+    let store = format!("{}  {lineages} lineage{}", session.config.state.display(), if lineages == 1 { "" } else { "s" });
+    output.text(&terminal::plan(plan, source, &store, reports.now(), output.paint));
+    output.json("plan", json!({"exit": 0, "digest": plan.digest(), "changes": plan.has_changes(), "plan": plan}));
+}
+
+/// The plan in one line.
+pub fn summary(plan: &Plan) -> String {
+    let text = terminal::plan_summary(plan, Paint::Plain);
+    text.trim_end().trim_end_matches('.').trim_start_matches("Plan: ").to_owned()
+}

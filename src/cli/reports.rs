@@ -1,0 +1,99 @@
+//! The frame of a command that reports: a pessimistic file first, the true one on every way out.
+
+use std::path::{Path, PathBuf};
+
+use time::OffsetDateTime;
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::clock::SystemClock;
+use crate::fault::Fault;
+use crate::port::Clock;
+use crate::report::{Check, Run, junit};
+use crate::store::write;
+
+/// The end of a command that was not cut short.
+pub struct Ended {
+    pub exit: Exit,
+    /// The text of the summary line.
+    pub summary: String,
+}
+
+impl Ended {
+    pub fn new(exit: Exit, summary: impl Into<String>) -> Self {
+        Self { exit, summary: summary.into() }
+    }
+}
+
+/// What a command finds out, and the files that will tell of it.
+pub struct Reports {
+    pub run: Run,
+    files: Vec<PathBuf>,
+}
+
+impl Reports {
+    pub fn now(&self) -> OffsetDateTime {
+        self.run.started
+    }
+
+    pub fn fact(&mut self, name: &'static str, value: impl Into<String>) {
+        self.run.facts.push((name, value.into()));
+    }
+
+    /// One more file to keep. It says at once that the run is not complete.
+    pub fn also(&mut self, file: PathBuf) -> Result<(), Fault> {
+        save(&file, &self.run)?;
+        self.files.push(file);
+        Ok(())
+    }
+
+    fn save(&self) -> Result<(), Fault> {
+        self.files.iter().try_for_each(|file| save(file, &self.run))
+    }
+}
+
+fn save(file: &Path, run: &Run) -> Result<(), Fault> {
+    write::file(file, junit::render(run).as_bytes(), 0o644)
+}
+
+/// Runs a command and sees to its reports, its summary line and its exit code.
+pub fn reported(
+    command: &'static str,
+    junit: Option<&Path>,
+    output: &Output,
+    body: impl FnOnce(&mut Reports) -> Result<Ended, Failure>,
+) -> Exit {
+    let facts = vec![("command", command.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
+    let mut reports = Reports { run: Run::begun(SystemClock.now(), facts), files: Vec::new() };
+    let begun = junit.map_or(Ok(()), |file| reports.also(absolute(file)));
+    let result = begun.map_err(Failure::from).and_then(|()| body(&mut reports));
+    let ended = result.unwrap_or_else(|failure| {
+        failure.show(output);
+        reports.run.failed.insert(failure.check, failure.fault.clone());
+        Ended::new(failure.exit, failure.summary())
+    });
+    finish(command, ended, reports, output)
+}
+
+fn absolute(file: &Path) -> PathBuf {
+    std::path::absolute(file).unwrap_or_else(|_| file.to_owned())
+}
+
+fn finish(command: &str, mut ended: Ended, mut reports: Reports, output: &Output) -> Exit {
+    reports.run.ended = SystemClock.now();
+    let incomplete = reports.run.failed.get(&Check::Completed).is_some_and(|fault| fault.code == "run:incomplete");
+    if incomplete {
+        reports.run.failed.remove(&Check::Completed);
+    }
+    if ended.exit == Exit::Interrupted {
+        let fault = Fault::new("run:interrupted", "the run was told to stop").hint("the next run goes on from here");
+        reports.run.failed.insert(Check::Completed, fault);
+    }
+    if let Err(fault) = reports.save() {
+        Failure::from(fault).show(output);
+        ended.exit = if ended.exit == Exit::Done { Exit::Failed } else { ended.exit };
+    }
+    output.summary(command, ended.exit, &ended.summary);
+    ended.exit
+}

@@ -1,0 +1,68 @@
+//! What every command with the lock begins with: configuration, store, lock, runtime.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::sync::Arc;
+
+use crate::cli::args::{Global, Selection};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::reports::Reports;
+use crate::cli::settings;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::fault::Fault;
+use crate::name::LineageName;
+use crate::plan::{Choices, Limits};
+use crate::port::Clock;
+use crate::report::Check;
+use crate::store::FileStore;
+use crate::store::lock::Lock;
+
+/// One run that holds the lock.
+pub struct Session {
+    pub config: Config,
+    pub store: Arc<FileStore>,
+    pub clock: Arc<dyn Clock>,
+    runtime: tokio::runtime::Runtime,
+    _lock: Lock,
+}
+
+impl Session {
+    pub fn open(global: &Global, operation: &str, reports: &mut Reports) -> Result<Self, Failure> {
+        let config = settings::load(global)?;
+        let store = Arc::new(FileStore::open(&config.state)?);
+        let lock = Lock::acquire(&config.state, operation, reports.now())?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(2)
+            .enable_all()
+            .build()
+            .map_err(|error| Fault::new("run:runtime", "failed to start the async runtime").caused_by(&error))?;
+        Ok(Self { config, store, clock: Arc::new(SystemClock), runtime, _lock: lock })
+    }
+
+    /// Runs async work to its end.
+    pub fn block_on<T>(&self, work: impl Future<Output = T>) -> T {
+        self.runtime.block_on(work)
+    }
+
+    pub fn limits(&self) -> Limits {
+        let limits = &self.config.limits;
+        Limits { max_changed_percent: limits.max_changed_percent, min_lineages: limits.min_lineages }
+    }
+
+    /// The choices of the command line.
+    pub fn choices(&self, selection: &Selection) -> Result<Choices, Failure> {
+        let reason = selection.reason.clone().unwrap_or_default();
+        let names = |names: &[String]| names.iter().map(|name| parse_name(name)).collect::<Result<Vec<_>, _>>();
+        let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
+        Ok(Choices { every: self.config.every, only: names(&selection.only)?.into_iter().collect(), force })
+    }
+}
+
+fn parse_name(text: &str) -> Result<LineageName, Failure> {
+    LineageName::parse(text).map_err(|error| {
+        let fault = Fault::new("run:name", format!("`{text}` is not the name of a lineage")).caused_by(&error);
+        Failure::new(Exit::Usage, Check::Completed, fault.hint("`countersign status` lists the names"))
+    })
+}

@@ -1,0 +1,62 @@
+//! Where the runner's configuration comes from.
+
+use std::io::Read;
+use std::path::{Path, PathBuf};
+
+use crate::cli::args::Global;
+use crate::cli::failure::Failure;
+use crate::config::{Config, read};
+use crate::diag::{SourceFile, render};
+use crate::fault::Fault;
+
+/// The configuration itself in a variable, instead of a file.
+const TEXT_VARIABLE: &str = "COUNTERSIGN_CONFIG_TEXT";
+
+/// The file that is taken if nothing else is said. No folder above is searched.
+const DEFAULT_FILE: &str = "countersign.yaml";
+
+/// Reads the configuration: `--config` or `COUNTERSIGN_CONFIG`, `-` for standard input, the text in
+/// `COUNTERSIGN_CONFIG_TEXT`, or `./countersign.yaml`.
+pub fn load(global: &Global) -> Result<Config, Failure> {
+    let (text, name, base) = text(global)?;
+    let parsed = Config::parse(&text, &name).map_err(|diagnostics| {
+        let source = SourceFile { path: name.clone(), bytes: text.clone().into_bytes() };
+        let fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
+            .hint("every key is explained in policy/countersign.example.yaml");
+        let mut failure = Failure::from(fault);
+        failure.details = render::render(&diagnostics, &[source], false);
+        failure
+    })?;
+    Ok(parsed.resolved(&base))
+}
+
+/// The configuration if there is one to be found. Nobody has to have one to validate a list.
+pub fn load_if_any(global: &Global) -> Result<Option<Config>, Failure> {
+    let named = global.config.is_some() || std::env::var_os(TEXT_VARIABLE).is_some();
+    if named || Path::new(DEFAULT_FILE).exists() { load(global).map(Some) } else { Ok(None) }
+}
+
+fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
+    let here = std::env::current_dir()
+        .map_err(|error| Fault::new("config:unreadable", "failed to find the current folder").caused_by(&error))?;
+    match &global.config {
+        Some(path) if path.as_os_str() == "-" => {
+            let mut text = String::new();
+            std::io::stdin().read_to_string(&mut text).map_err(|error| {
+                Fault::new("config:unreadable", "failed to read the configuration from standard input").caused_by(&error)
+            })?;
+            Ok((text, "standard input".into(), here))
+        }
+        Some(path) => file(path, &here),
+        None => match std::env::var(TEXT_VARIABLE) {
+            Ok(text) => Ok((text, TEXT_VARIABLE.into(), here)),
+            Err(_) => file(Path::new(DEFAULT_FILE), &here),
+        },
+    }
+}
+
+fn file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
+    let text = read::read(path)?;
+    let base = here.join(path).parent().map_or_else(|| here.to_owned(), Path::to_owned);
+    Ok((text, path.display().to_string(), base))
+}

@@ -1,0 +1,223 @@
+//! The config repo for a command: fetched, verified, and what to do when it is not.
+
+use std::fmt::Write;
+
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::reports::Reports;
+use crate::cli::session::Session;
+use crate::config::{Config, read};
+use crate::diag::{SourceFile, render};
+use crate::fault::{Fault, Retry};
+use crate::plan::{Mode, days};
+use crate::report::Check;
+use crate::report::terminal::plain;
+use crate::source::{BareStore, Remote};
+use crate::store::Document;
+use crate::trust::{self, AllowedSigners, ListPath, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList};
+
+/// A list to plan for, and how far the plan may go.
+pub struct Source {
+    pub list: VerifiedList,
+    pub mode: Mode,
+    /// Why the head is not planned for. The list is then the last verified one.
+    pub refused: Option<Failure>,
+}
+
+/// Fetches the head and verifies it. When that fails, the last verified list still serves for renewals.
+pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure> {
+    let root = trust_root(&session.config)?;
+    let state = state(session, &root)?;
+    let head = remote(session).fetch().map_err(Failure::from);
+    let judged = head.and_then(|head| {
+        let objects = BareStore::open(&session.config.state.join("git"))?;
+        let known = session.config.known();
+        match trust::verify(&root, state.as_ref(), &head, &objects, reports.now(), Some(&known))? {
+            Verdict::Verified(list) => Ok(*list),
+            Verdict::Refused(refused) => Err(refusal(&refused)),
+        }
+    });
+    match judged {
+        Ok(list) => {
+            session.store.write_json(Document::TrustState, list.state())?;
+            tell(reports, &list);
+            Ok(Source { list, mode: Mode::Full, refused: None })
+        }
+        Err(failure) => match state {
+            Some(state) => renew_only(session, reports, &root, &state, failure),
+            None => Err(failure),
+        },
+    }
+}
+
+/// The last verified list, without asking anybody: for `plan --offline`.
+pub fn last(session: &Session, reports: &mut Reports) -> Result<Source, Failure> {
+    let root = trust_root(&session.config)?;
+    let Some(state) = state(session, &root)? else {
+        let fault = Fault::new("git:nothing-verified", "nothing was verified yet, so there is nothing to plan offline")
+            .hint("run `countersign verify` first");
+        return Err(fault.into());
+    };
+    let list = last_verified(session, &root, &state)?;
+    tell(reports, &list);
+    Ok(Source { list, mode: Mode::Full, refused: None })
+}
+
+/// `main @ 9f2c1d0e44 signed by ann@example.com SHA256:… (3 new commits)`.
+pub fn line(config: &Config, list: &VerifiedList) -> String {
+    let branch = config.repository.ref_name.trim_start_matches("refs/heads/");
+    let signer = list.head_signer().map_or("the introduction".into(), |signer| format!("signed by {}", plain(signer)));
+    let new = match list.commits_walked() {
+        0 => "no new commits".into(),
+        1 => "1 new commit".into(),
+        count => format!("{count} new commits"),
+    };
+    format!("{branch} @ {}  {signer}  {new}", list.commit().short())
+}
+
+fn tell(reports: &mut Reports, list: &VerifiedList) {
+    reports.fact("commit", list.commit().as_str());
+    reports.fact("signer", list.head_signer().unwrap_or("-"));
+    reports.fact("list", list.list_digest().to_string());
+    reports.fact("trust_root", list.trust_root().to_string());
+}
+
+fn remote(session: &Session) -> Remote {
+    let repository = &session.config.repository;
+    Remote {
+        url: repository.url.clone(),
+        ref_name: repository.ref_name.clone(),
+        ssh_key: repository.ssh_key.clone(),
+        host_keys: repository.host_keys.clone(),
+        allow_local: repository.allow_local,
+        store: session.config.state.join("git"),
+    }
+}
+
+fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
+    let malformed = |failure: Failure| Failure { check: Check::PolicyValid, ..failure };
+    if let Some(policy) = &config.trust.policy {
+        let text = format!("this version has no rules on names yet and cannot honour {}", policy.display());
+        let fault = Fault::new("trust:policy", text).hint("take `policy:` out of the configuration, or use a newer version");
+        return Err(Failure::new(Exit::Failed, Check::PolicyValid, fault));
+    }
+    let path = &config.trust.allowed_signers;
+    let text = read::read(path).map_err(|fault| malformed(fault.into()))?;
+    let signers = AllowedSigners::parse(&text, &path.display().to_string()).map_err(|diagnostics| {
+        let source = SourceFile { path: path.display().to_string(), bytes: text.clone().into_bytes() };
+        let fault = Fault::new("trust:allowed-signers", format!("{} is not valid", path.display()))
+            .hint("one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`");
+        let mut failure = Failure::new(Exit::Failed, Check::PolicyValid, fault);
+        failure.details = render::render(&diagnostics, &[source], false);
+        failure
+    })?;
+    let list = ListPath::parse(&config.repository.list).map_err(|error| {
+        Fault::new("config:invalid", "`repository.list` is not the path of a list").caused_by(&error)
+    })?;
+    Ok(TrustRoot {
+        introduction: config.trust.introduction.clone(),
+        signers,
+        revoked: config.trust.revoked.clone(),
+        require: config.trust.require,
+        ref_name: config.repository.ref_name.clone(),
+        list,
+    })
+}
+
+/// What earlier runs verified. A store with lineages but without this memory is refused: it could be rolled back.
+fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Failure> {
+    use crate::port::Store;
+    let state: Option<TrustState> = session.store.read_json(Document::TrustState)?;
+    if state.is_none() {
+        let inventory = session.store.observe()?;
+        if !inventory.live.is_empty() || !inventory.stash.is_empty() {
+            let fault = Fault::new("X01-state-rollback", "the store holds lineages, but its trust-state.json is gone")
+                .hint(format!(
+                    "restore trust-state.json from the backup of the store; the introduction is {}",
+                    root.introduction
+                ))
+                .retry(Retry::Never);
+            return Err(Failure::new(Exit::Refused, Check::NoRollback, fault));
+        }
+    }
+    Ok(state)
+}
+
+fn last_verified(session: &Session, root: &TrustRoot, state: &TrustState) -> Result<VerifiedList, Failure> {
+    let objects = BareStore::open(&session.config.state.join("git"))?;
+    match trust::last_verified(root, state, &objects, Some(&session.config.known()))? {
+        Verdict::Verified(list) => Ok(*list),
+        Verdict::Refused(refused) => Err(refusal(&refused)),
+    }
+}
+
+/// Renewals of what was verified go on for a while, so that a bad push cannot cause an outage.
+fn renew_only(
+    session: &Session,
+    reports: &mut Reports,
+    root: &TrustRoot,
+    state: &TrustState,
+    mut failure: Failure,
+) -> Result<Source, Failure> {
+    let stale = reports.now() - state.verified_at;
+    if stale > session.config.trust.max_stale {
+        let text = format!("the last verified list is {} old, so nothing is renewed either", days(stale));
+        failure.fault.causes.push(text);
+        return Err(failure);
+    }
+    match last_verified(session, root, state) {
+        Ok(list) => {
+            tell(reports, &list);
+            reports.run.failed.insert(failure.check, failure.fault.clone());
+            Ok(Source { list, mode: Mode::RenewOnly, refused: Some(failure) })
+        }
+        Err(other) => {
+            failure.fault.causes.push(format!("the last verified list cannot be used: {}", other.fault));
+            Err(failure)
+        }
+    }
+}
+
+/// A refusal by rule as a failure: the first broken rule speaks for all, the rest stand in the details.
+fn refusal(refused: &Refused) -> Failure {
+    let Some(first) = refused.refusals.first() else {
+        return Failure::new(Exit::Refused, Check::Signature, Fault::new("trust:refused", "the head is refused"));
+    };
+    let mut details = String::new();
+    for refusal in &refused.refusals {
+        let _ = writeln!(details, "{}: {}", refusal.rule.as_str(), plain(&refusal.message));
+        let facts = [
+            ("commit", refusal.commit.as_ref().map(ToString::to_string)),
+            ("key", refusal.key.as_ref().map(ToString::to_string)),
+            ("signer", refusal.principal.clone()),
+            ("path", refusal.path.clone()),
+        ];
+        for (name, fact) in facts {
+            if let Some(fact) = fact {
+                let _ = writeln!(details, "  {name}: {}", plain(&fact));
+            }
+        }
+    }
+    if refused.more > 0 {
+        let _ = writeln!(details, "and {} more", refused.more);
+    }
+    details += &render::render(&refused.diagnostics, &refused.files, false);
+    let commit = first.commit.as_ref().map(|commit| format!("commit {}: ", commit.short())).unwrap_or_default();
+    let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
+    fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
+    fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));
+    fault.causes.extend(refused.diagnostics.iter().filter(|d| d.is_error()).take(5).map(|d| d.message.clone()));
+    fault.hint = Some(first.hint.clone()).filter(|hint| !hint.is_empty());
+    let mut failure = Failure::new(Exit::Refused, check(first.rule), fault);
+    failure.details = details;
+    failure
+}
+
+fn check(rule: RuleId) -> Check {
+    match rule {
+        RuleId::UnknownKey | RuleId::WeakKey | RuleId::Revoked | RuleId::Expired => Check::SignerAllowed,
+        RuleId::Rollback => Check::NoRollback,
+        RuleId::InvalidList | RuleId::NoList => Check::ListValid,
+        _ => Check::Signature,
+    }
+}

@@ -1,0 +1,28 @@
+//! `countersign verify`
+
+use serde_json::json;
+
+use crate::cli::args::{Global, Report};
+use crate::cli::exit::Exit;
+use crate::cli::output::Output;
+use crate::cli::reports::{Ended, reported};
+use crate::cli::session::Session;
+use crate::cli::source;
+
+pub fn run(global: &Global, args: &Report, output: &Output) -> Exit {
+    reported("verify", args.junit.as_deref(), output, |reports| {
+        let session = Session::open(global, "verify", reports)?;
+        let source = source::fetch(&session, reports)?;
+        if let Some(refused) = source.refused {
+            return Err(refused);
+        }
+        let list = &source.list;
+        output.text(&format!("{}\n", source::line(&session.config, list)));
+        let count = list.list().len();
+        output.json(
+            "verify",
+            json!({"exit": 0, "commit": list.commit(), "signer": list.head_signer(), "commits": list.commits_walked(), "certificates": count}),
+        );
+        Ok(Ended::new(Exit::Done, format!("{} new commits verified, {count} certificates", list.commits_walked())))
+    })
+}

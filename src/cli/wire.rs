@@ -1,0 +1,107 @@
+//! Builds the adapters from the configuration and the environment. Nobody else does.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+
+use crate::bucket::{self, S3Bucket};
+use crate::ca::{self, AcmeCa};
+use crate::cli::session::Session;
+use crate::config::read;
+use crate::dns::{self, Route53Dns};
+use crate::fault::Fault;
+use crate::port::{Bucket, Ca, Dns};
+
+/// The hosted zone for all challenge records, when no pin names one.
+const HOSTED_ZONE: &str = "ACME_HOSTED_ZONE";
+
+/// How long one request to a CA may take.
+const ACME_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// All authorities. None is contacted before something is asked of it.
+pub fn cas(session: &Session) -> Result<BTreeMap<String, Arc<dyn Ca>>, Fault> {
+    let mut cas: BTreeMap<String, Arc<dyn Ca>> = BTreeMap::new();
+    for (name, authority) in &session.config.authorities {
+        let root_pem = authority.root.as_ref().map(|path| read::read(path)).transpose()?;
+        let settings = ca::Settings {
+            authority: name.clone(),
+            directory: authority.directory.clone(),
+            root_pem: root_pem.map(String::into_bytes),
+            contact: authority.contact.clone(),
+            timeout: ACME_TIMEOUT,
+        };
+        let ca = AcmeCa::new(settings, session.store.clone(), session.clock.clone())?;
+        cas.insert(name.clone(), Arc::new(ca));
+    }
+    Ok(cas)
+}
+
+pub async fn dns(session: &Session) -> Result<Arc<dyn Dns>, Fault> {
+    let route53 = &session.config.dns.route53;
+    let sdk = sdk(Aws {
+        profile: route53.profile.as_deref(),
+        region: Some("us-east-1"),
+        endpoint: route53.endpoint.as_deref(),
+        assume_role: route53.assume_role.as_deref(),
+    })
+    .await;
+    let settings = dns::Settings {
+        ttl: route53.ttl,
+        pins: route53.zones.iter().map(|(zone, pin)| (zone.clone(), pin.id.clone())).collect(),
+        hosted_zone: std::env::var(HOSTED_ZONE).ok().filter(|zone| !zone.is_empty()),
+        nameservers: route53.nameservers.clone(),
+    };
+    Ok(Arc::new(Route53Dns::new(settings, &sdk)?))
+}
+
+/// A bucket and whether it keeps flat copies, by the name that lists use.
+pub async fn buckets(session: &Session) -> BTreeMap<String, (Arc<dyn Bucket>, bool)> {
+    let mut buckets: BTreeMap<String, (Arc<dyn Bucket>, bool)> = BTreeMap::new();
+    for (name, configured) in &session.config.buckets {
+        let sdk = sdk(Aws {
+            profile: configured.profile.as_deref(),
+            region: configured.region.as_deref(),
+            endpoint: configured.endpoint.as_deref(),
+            assume_role: None,
+        })
+        .await;
+        let settings = bucket::Settings {
+            bucket: configured.bucket.clone(),
+            prefix: configured.prefix.clone(),
+            region: configured.region.clone(),
+            endpoint: configured.endpoint.clone(),
+            kms_key: configured.kms_key.clone(),
+            expected_owner: None,
+        };
+        buckets.insert(name.clone(), (Arc::new(S3Bucket::new(settings, &sdk)), configured.flat));
+    }
+    buckets
+}
+
+/// How to reach one AWS service. Route53 and S3 take separate credentials in one process.
+struct Aws<'a> {
+    profile: Option<&'a str>,
+    region: Option<&'a str>,
+    endpoint: Option<&'a str>,
+    assume_role: Option<&'a str>,
+}
+
+async fn sdk(aws: Aws<'_>) -> SdkConfig {
+    let mut loader = aws_config::defaults(BehaviorVersion::latest());
+    if let Some(profile) = aws.profile {
+        loader = loader.profile_name(profile);
+    }
+    if let Some(region) = aws.region {
+        loader = loader.region(Region::new(region.to_owned()));
+    }
+    if let Some(endpoint) = aws.endpoint {
+        loader = loader.endpoint_url(endpoint);
+    }
+    let sdk = loader.load().await;
+    let Some(role) = aws.assume_role else { return sdk };
+    let provider = aws_config::sts::AssumeRoleProvider::builder(role).session_name("countersign").configure(&sdk);
+    let provider = provider.build().await;
+    sdk.into_builder().credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build()
+}

@@ -60,7 +60,7 @@ impl Stop {
     }
 
     /// Waits until the end is asked for.
-    async fn asked(&self) {
+    pub async fn asked(&self) {
         let mut receiver = self.0.clone();
         if receiver.wait_for(|asked| *asked).await.is_err() {
             std::future::pending::<()>().await;

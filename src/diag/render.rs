@@ -41,8 +41,10 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
         let n = diagnostics.iter().filter(|d| d.severity == severity).count();
         (n > 0).then(|| format!("{n} {word}{}", if n == 1 { "" } else { "s" }))
     };
-    let counts: Vec<_> = [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
-    let mut files: Vec<&str> = diagnostics.iter().filter_map(|d| d.labels.first()).map(|l| l.place.file.as_str()).collect();
+    let counts: Vec<_> =
+        [count(Severity::Error, "error"), count(Severity::Warning, "warning")].into_iter().flatten().collect();
+    let mut files: Vec<&str> =
+        diagnostics.iter().filter_map(|d| d.labels.first()).map(|l| l.place.file.as_str()).collect();
     files.sort_unstable();
     files.dedup();
     match files.as_slice() {
@@ -101,7 +103,11 @@ fn neighbours(labels: &[Label]) -> Vec<Vec<&Label>> {
 }
 
 /// The lines of some labels, escaped. `first` says whether the first label is the fault itself.
-fn snippet<'a>(labels: &[&'a Label], lines: Option<&Lines<'_>>, first: bool) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(
+    labels: &[&'a Label],
+    lines: Option<&Lines<'_>>,
+    first: bool,
+) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let top = labels.iter().map(|l| l.place.line).min().unwrap_or(1);
     let bottom = labels.iter().map(|l| l.place.line).max().unwrap_or(1);
     let mut text = String::new();
@@ -121,8 +127,14 @@ fn snippet<'a>(labels: &[&'a Label], lines: Option<&Lines<'_>>, first: bool) -> 
     Snippet::source(text).line_start(top).path(visible(&labels[0].place.file)).annotations(marks)
 }
 
+/// A line with one character shown for each that is there, so that columns stay right.
 fn escaped(bytes: &[u8]) -> String {
-    visible(&String::from_utf8_lossy(bytes)).into_owned()
+    let shown = |c| match c {
+        '\t' => ' ',
+        c if is_strange(c) => char::REPLACEMENT_CHARACTER,
+        c => c,
+    };
+    String::from_utf8_lossy(bytes).chars().map(shown).collect()
 }
 
 /// The lines of a file, without their ends.

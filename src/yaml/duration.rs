@@ -44,7 +44,8 @@ mod tests {
 
     #[test]
     fn everything_else_is_refused() {
-        let refused = ["", "d", "0d", "-1d", "1.5d", "20", "20 d", "2w", "99999999999d", "3651d", "1D", "+1d", "١d", "é"];
+        let refused =
+            ["", "d", "0d", "-1d", "1.5d", "20", "20 d", "2w", "99999999999d", "3651d", "1D", "+1d", "١d", "é"];
         assert!(refused.iter().all(|text| parse(text).is_none()));
     }
 

@@ -9,6 +9,7 @@ use crate::diag::Code;
 
 /// The entries of a mapping; keys are unique scalars.
 pub struct Fields<'n> {
+    what: &'static str,
     /// Where the mapping starts: its first key, or its braces.
     pub at: Spot,
     entries: Vec<(&'n str, Spot, &'n Node)>,
@@ -16,7 +17,7 @@ pub struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// Reads a mapping, whatever its keys are. Of equal keys the first one counts.
-    pub fn read(node: &'n Node, what: &str, findings: &mut Findings<'_>) -> Option<Self> {
+    pub fn read(node: &'n Node, what: &'static str, findings: &mut Findings<'_>) -> Option<Self> {
         let Value::Mapping(pairs) = &node.value else {
             return node.refuse(&format!("{what} is a mapping of keys and values"), findings);
         };
@@ -33,22 +34,24 @@ impl<'n> Fields<'n> {
             entries.push((text, key.at, value));
         }
         let at = pairs.first().map_or(node.at, |(key, _)| key.at);
-        Some(Self { at, entries })
+        Some(Self { what, at, entries })
     }
 
     /// Reads a mapping that may only have these keys.
-    pub fn of(node: &'n Node, what: &str, keys: &[&str], findings: &mut Findings<'_>) -> Option<Self> {
+    pub fn of(node: &'n Node, what: &'static str, keys: &[&str], findings: &mut Findings<'_>) -> Option<Self> {
         let fields = Self::read(node, what, findings)?;
-        fields.only(keys, what, findings);
+        fields.only(keys, findings);
         Some(fields)
     }
 
     /// Reports every key that is not one of these.
-    pub fn only(&self, keys: &[&str], what: &str, findings: &mut Findings<'_>) {
+    pub fn only(&self, keys: &[&str], findings: &mut Findings<'_>) {
         for (key, at, _) in self.entries.iter().filter(|(key, ..)| !keys.contains(key)) {
-            findings
-                .report(Code::UnknownKey, *at, format!("`{key}` is not a key of {what}"))
-                .hint(suggest(key, keys.iter().copied(), "known keys"));
+            findings.report(Code::UnknownKey, *at, format!("`{key}` is not a key of {}", self.what)).hint(suggest(
+                key,
+                keys.iter().copied(),
+                "known keys",
+            ));
         }
     }
 
@@ -62,11 +65,11 @@ impl<'n> Fields<'n> {
         self.entries.iter().find(|(name, ..)| *name == key).map(|(_, _, node)| *node)
     }
 
-    /// The value of a key that must be there.
-    pub fn require(&self, key: &str, what: &str, findings: &mut Findings<'_>) -> Option<&'n Node> {
+    /// The value of a key that must be there. A misspelt key has been reported by `only`, so that is enough.
+    pub fn require(&self, key: &str, findings: &mut Findings<'_>) -> Option<&'n Node> {
         let node = self.get(key);
-        if node.is_none() {
-            findings.report(Code::MissingKey, self.at, format!("{what} needs the key `{key}`"));
+        if node.is_none() && !self.entries.iter().any(|(other, ..)| is_near(other, key)) {
+            findings.report(Code::MissingKey, self.at, format!("{} needs the key `{key}`", self.what));
         }
         node
     }
@@ -89,7 +92,12 @@ impl Node {
     pub fn items(&self, findings: &mut Findings<'_>) -> Option<&[Self]> {
         match &self.value {
             Value::Sequence(items) => Some(items),
-            _ => self.refuse("a list in `[ ]` or with `- ` is expected", findings),
+            Value::Scalar { text, .. } if !self.is_null() => {
+                let message = "a list is expected, not a text";
+                findings.report(Code::WrongType, self.at, message).hint(format!("write `[{text}]`"));
+                None
+            }
+            _ => self.refuse("a list is expected", findings),
         }
     }
 
@@ -135,6 +143,11 @@ impl Node {
         parsed
     }
 
+    /// Whether this is exactly the given text without quotes.
+    pub fn is_plain(&self, expected: &str) -> bool {
+        matches!(&self.value, Value::Scalar { text, plain: true } if text == expected)
+    }
+
     /// Whether nothing is written here, or YAML's word for it.
     fn is_null(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null" | "Null" | "NULL"))
@@ -148,7 +161,7 @@ impl Node {
             Value::Sequence(_) => "a list",
             Value::Mapping(_) => "a mapping",
         };
-        findings.report(Code::WrongType, self.first_line(), format!("{expected}, not {got}")).label(got);
+        findings.report(Code::WrongType, self.first_line(), format!("{expected}, not {got}"));
         None
     }
 
@@ -165,9 +178,14 @@ impl Node {
 /// The nearest of some words as a question, else all of them.
 pub fn suggest<'w>(word: &str, known: impl Iterator<Item = &'w str>, title: &str) -> String {
     let known: Vec<&str> = known.collect();
-    let near = |other: &&str| strsim::osa_distance(word, other);
-    match known.iter().copied().min_by_key(near).filter(|best| near(best) <= (word.chars().count() / 3).max(1)) {
+    match known.iter().copied().min_by_key(|other| strsim::osa_distance(word, other)).filter(|best| is_near(word, best))
+    {
         Some(best) => format!("did you mean `{best}`?"),
         None => format!("{title}: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
     }
+}
+
+/// Whether one word may be a slip of the pen for the other.
+fn is_near(word: &str, other: &str) -> bool {
+    strsim::osa_distance(word, other) <= (word.chars().count() / 3).max(1)
 }

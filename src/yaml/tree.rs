@@ -18,7 +18,10 @@ pub struct Node {
 #[derive(Debug)]
 pub enum Value {
     /// Text; `plain` if without quotes.
-    Scalar { text: String, plain: bool },
+    Scalar {
+        text: String,
+        plain: bool,
+    },
     Sequence(Vec<Node>),
     /// Entries in document order; equal keys are all there.
     Mapping(Vec<(Node, Node)>),
@@ -71,7 +74,9 @@ impl Builder<'_> {
         let at = self.spot(span.start, span.end);
         if let Some(tag) = span.tag_span() {
             let message = "tags have no meaning here";
-            findings.report(Code::YamlTag, self.spot(tag.start, tag.end), message).hint("delete the tag, or quote the text");
+            findings
+                .report(Code::YamlTag, self.spot(tag.start, tag.end), message)
+                .hint("delete the tag, or quote the text");
         }
         match event {
             Event::DocumentStart(..) => self.begin_document(at, findings),
@@ -88,7 +93,9 @@ impl Builder<'_> {
             }
             Event::Anchor(..) => {
                 let message = "anchors are not allowed";
-                findings.report(Code::YamlAnchor, at, message).hint("write every entry out; what is signed must be what is read");
+                findings
+                    .report(Code::YamlAnchor, at, message)
+                    .hint("write every entry out; what is signed must be what is read");
             }
             _ => {}
         }
@@ -133,7 +140,11 @@ impl Builder<'_> {
         }
         let at = self.spot(*error.marker(), *error.marker());
         let width = self.text[at.start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        findings.report(Code::YamlSyntax, Spot { end: at.start + width, ..at }, format!("not valid YAML: {}", error.info()));
+        findings.report(
+            Code::YamlSyntax,
+            Spot { end: at.start + width, ..at },
+            format!("not valid YAML: {}", error.info()),
+        );
     }
 
     fn spot(&self, start: Marker, end: Marker) -> Spot {

@@ -91,8 +91,8 @@ impl Diagnostic {
 /// Puts diagnostics in file order, errors before warnings at the same place.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|a, b| {
-        let place = |d: &Diagnostic| d.labels.first().map(|l| (l.place.file.clone(), l.place.span.start));
-        (place(a), a.severity, a.code).cmp(&(place(b), b.severity, b.code))
+        let place = |d: &Diagnostic| d.labels.first().map(|l| (l.place.file.as_str(), l.place.span.start));
+        (place(a), a.severity, a.code, &a.message).cmp(&(place(b), b.severity, b.code, &b.message))
     });
 }
 

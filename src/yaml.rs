@@ -97,5 +97,5 @@ pub fn read(file: &SourceFile, index: usize, findings: &mut Findings<'_>) -> Opt
         return None;
     }
     let text = characters::check(&file.bytes, index, findings)?;
-    tree::parse(text, index, findings)
+    tree::parse(&characters::neutral(text), index, findings)
 }

@@ -13,6 +13,8 @@ use crate::yaml::{Fields, Findings, Node, Spot};
 
 const SETTINGS: [&str; 6] = ["authority", "key", "challenge", "profile", "publish", "renew"];
 const CERTIFICATE: [&str; 8] = ["name", "domains", "authority", "key", "challenge", "profile", "publish", "renew"];
+/// Bytes beyond which nothing can be a domain, however it is written.
+const LONGEST: usize = 4 * 253;
 const MUST_STAPLE: [&str; 4] = ["must-staple", "must_staple", "muststaple", "mustStaple"];
 
 /// A certificate of the list, perhaps with faults that have been reported.
@@ -53,7 +55,7 @@ impl Default for Settings {
 /// The certificates of a file. A file of another version is not read further.
 pub(super) fn read(root: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> Vec<Draft> {
     let Some(file) = Fields::read(root, "a list", findings) else { return Vec::new() };
-    if !is_version_1(&file, findings) {
+    if !file.is_version_1(findings) {
         return Vec::new();
     }
     file.only(&["version", "defaults", "certificates"], findings);
@@ -64,20 +66,6 @@ pub(super) fn read(root: &Node, known: Option<&Known>, findings: &mut Findings<'
     let items = file.require("certificates", findings).and_then(|node| node.items(findings));
     let items = items.unwrap_or_default().iter();
     items.filter_map(|node| certificate(node, &defaults, known, findings)).collect()
-}
-
-/// Whether `version` is 1 or missing, which is reported but leaves no doubt about the rest.
-pub(crate) fn is_version_1(file: &Fields<'_>, findings: &mut Findings<'_>) -> bool {
-    let Some(version) = file.require("version", findings) else {
-        return true;
-    };
-    let one = version.is_plain("1");
-    if !one {
-        findings
-            .report(Code::UnsupportedVersion, version.at, "this version of the format is not known")
-            .hint("write `version: 1`, or use a newer countersign");
-    }
-    one
 }
 
 fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<Draft> {
@@ -114,7 +102,7 @@ fn name(node: &Node, findings: &mut Findings<'_>) -> Option<LineageName> {
 
 fn identifiers(node: &Node, findings: &mut Findings<'_>) -> Vec<(Identifier, Spot)> {
     let Some(texts) = node.texts(findings) else { return Vec::new() };
-    if texts.is_empty() && node.items(findings).is_some_and(<[Node]>::is_empty) {
+    if node.is_empty_sequence() {
         findings
             .report(Code::EmptyDomains, node.at, "a certificate without domains cannot be issued")
             .hint("list at least one domain, or delete the certificate");
@@ -123,6 +111,10 @@ fn identifiers(node: &Node, findings: &mut Findings<'_>) -> Vec<(Identifier, Spo
 }
 
 fn identifier(text: &str, at: Spot, findings: &mut Findings<'_>) -> Option<Identifier> {
+    if text.len() > LONGEST {
+        findings.report(Code::BadIdentifier, at, format!("a domain of {} bytes is not a DNS name", text.len()));
+        return None;
+    }
     let identifier = match Identifier::parse(text) {
         Ok(identifier) => identifier,
         Err(error) => {

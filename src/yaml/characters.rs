@@ -1,5 +1,7 @@
 //! Characters that no file may contain, because people and programs would read them differently.
 
+use std::borrow::Cow;
+
 use super::{Findings, Spot};
 use crate::diag::Code;
 
@@ -17,6 +19,23 @@ pub(super) fn check<'t>(bytes: &'t [u8], file: usize, findings: &mut Findings<'_
         return None;
     }
     Some(text)
+}
+
+/// The same text with a plain character of the same length for each strange one, so that reading can go on.
+pub(super) fn neutral(text: &str) -> Cow<'_, str> {
+    let byte_order_mark = text.starts_with('\u{feff}');
+    if !byte_order_mark && !text.contains(is_strange) {
+        return Cow::Borrowed(text);
+    }
+    let skip = if byte_order_mark { '\u{feff}'.len_utf8() } else { 0 };
+    let plain = text[skip..].char_indices().map(|(at, c)| match c.len_utf8() {
+        _ if !is_strange(c) || text[skip + at..].starts_with("\r\n") => c,
+        1 => '?',
+        2 => '¿',
+        3 => char::REPLACEMENT_CHARACTER,
+        _ => '\u{1f300}',
+    });
+    Cow::Owned(text[..skip].chars().chain(plain).collect())
 }
 
 /// Whether a character could hide something from a reader of a terminal or of a review page.
@@ -100,6 +119,12 @@ mod tests {
             (2, 5, "control-character"),
         ];
         assert_eq!(codes(text.as_bytes()), expected);
+    }
+
+    #[test]
+    fn a_neutral_text_is_as_long_in_bytes_and_in_characters() {
+        let text = "\u{feff}a\u{1b}\u{85}\u{202e}\u{e0001}\r\nb\r";
+        assert_eq!(neutral(text), "\u{feff}a?¿\u{fffd}\u{1f300}\r\nb?");
     }
 
     #[test]

@@ -74,6 +74,18 @@ impl<'n> Fields<'n> {
         node
     }
 
+    /// Whether `version` is 1, or missing, which is reported but leaves no doubt about the rest.
+    pub fn is_version_1(&self, findings: &mut Findings<'_>) -> bool {
+        let Some(version) = self.require("version", findings) else { return true };
+        let one = matches!(&version.value, Value::Scalar { text, plain: true } if text == "1");
+        if !one {
+            findings
+                .report(Code::UnsupportedVersion, version.at, "this version of the format is not known")
+                .hint("write `version: 1`, or use a newer countersign");
+        }
+        one
+    }
+
     pub fn entries(&self) -> impl Iterator<Item = (&'n str, Spot, &'n Node)> {
         self.entries.iter().copied()
     }
@@ -131,6 +143,21 @@ impl Node {
         }
     }
 
+    /// A text of a certain form; the error of `parse` is the message.
+    pub fn parsed<T, E: std::fmt::Display>(
+        &self,
+        parse: impl FnOnce(&str) -> Result<T, E>,
+        findings: &mut Findings<'_>,
+    ) -> Option<T> {
+        match parse(self.text(findings)?) {
+            Ok(value) => Some(value),
+            Err(error) => {
+                findings.report(Code::BadValue, self.at, error.to_string());
+                None
+            }
+        }
+    }
+
     /// A duration such as `20d`.
     pub fn duration(&self, findings: &mut Findings<'_>) -> Option<Duration> {
         let text = self.text(findings)?;
@@ -143,9 +170,13 @@ impl Node {
         parsed
     }
 
-    /// Whether this is exactly the given text without quotes.
-    pub fn is_plain(&self, expected: &str) -> bool {
-        matches!(&self.value, Value::Scalar { text, plain: true } if text == expected)
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.value, Value::Mapping(_))
+    }
+
+    /// Whether this is `[]`.
+    pub fn is_empty_sequence(&self) -> bool {
+        matches!(&self.value, Value::Sequence(items) if items.is_empty())
     }
 
     /// Whether nothing is written here, or YAML's word for it.

@@ -1,6 +1,6 @@
 //! From YAML events to a tree of scalars, sequences and mappings with positions.
 
-use serde_saphyr::granit_parser::{Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Options, Parser, ScalarStyle, ScanError, Span};
 
 use super::{Findings, Spot};
 use crate::diag::Code;
@@ -140,11 +140,20 @@ impl Builder<'_> {
         }
         let at = self.spot(*error.marker(), *error.marker());
         let width = self.text[at.start..].chars().next().filter(|c| *c != '\n').map_or(0, char::len_utf8);
-        findings.report(
-            Code::YamlSyntax,
-            Spot { end: at.start + width, ..at },
-            format!("not valid YAML: {}", error.info()),
-        );
+        let message = format!("not valid YAML: {}", error.info());
+        let diagnostic = findings.report(Code::YamlSyntax, Spot { end: at.start + width, ..at }, message);
+        match error.kind() {
+            ErrorKind::ExpectedBlockMappingKey | ErrorKind::ExpectedBlockSequenceEntry => {
+                diagnostic.hint("check the indentation of this line and of the one above");
+            }
+            ErrorKind::TabNotAllowed
+            | ErrorKind::TabInBlockIndentation
+            | ErrorKind::TabInIndentation
+            | ErrorKind::TabInPlainScalar => {
+                diagnostic.hint("indent with spaces");
+            }
+            _ => {}
+        }
     }
 
     fn spot(&self, start: Marker, end: Marker) -> Spot {

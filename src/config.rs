@@ -1,1 +1,186 @@
-//! The runner's configuration.
+//! The runner's config: what is asked of this host and never read from the config repo.
+
+mod parse;
+pub mod read;
+mod value;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use ssh_key::Fingerprint;
+use time::Duration;
+
+use crate::list::parse::Known;
+use crate::name::CommitId;
+
+/// Directories of the authorities that need no entry (<https://letsencrypt.org/docs/acme-protocol-updates/>).
+const BUILT_IN: [(&str, &str); 2] = [
+    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
+    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+];
+
+/// A whole config file, defaults filled in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Config {
+    /// The lineage store.
+    pub state: PathBuf,
+    /// How often this host runs; 24 h if not said.
+    pub every: Duration,
+    pub repository: Repository,
+    pub trust: Trust,
+    /// With those that are built in.
+    pub authorities: BTreeMap<String, Authority>,
+    pub dns: Dns,
+    pub buckets: BTreeMap<String, Bucket>,
+    pub limits: Limits,
+    pub hooks: Hooks,
+}
+
+/// The config repo.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Repository {
+    /// `ssh://…`, or a path if `allow_local`.
+    pub url: String,
+    /// Full name of the ref, `refs/heads/main` if not said.
+    pub ref_name: String,
+    /// Path in the repo of the list: a file, or a folder with `/` at the end. `domains.yaml` if not said.
+    pub list: String,
+    pub ssh_key: Option<PathBuf>,
+    /// SHA-256 fingerprints, any of which the server may show. Never empty for `ssh://`.
+    pub host_keys: Vec<Fingerprint>,
+    /// Set if and only if `url` is a path, which deserves a warning.
+    pub allow_local: bool,
+}
+
+/// Who may sign. The files are read by `read::read`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trust {
+    /// The first commit that is trusted, by its id.
+    pub introduction: CommitId,
+    pub allowed_signers: PathBuf,
+    pub policy: Option<PathBuf>,
+    pub require: Require,
+    pub revoked: BTreeSet<Fingerprint>,
+    /// How long renewals go on while the head is refused or unreachable; 30 d if not said.
+    pub max_stale: Duration,
+}
+
+/// Which commits must be signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Require {
+    #[default]
+    All,
+    /// Those that touch the list or the hooks.
+    Protected,
+}
+
+/// A CA.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Authority {
+    /// URL of its directory (RFC 8555 section 7.1.1).
+    pub directory: String,
+    /// A root in PEM to trust for its API, besides the system's.
+    pub root: Option<PathBuf>,
+    /// `mailto:` URLs (RFC 8555 section 7.3).
+    pub contact: Vec<String>,
+}
+
+/// Where TXT records are written.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Dns {
+    pub route53: Route53,
+}
+
+/// Route53, its credentials and what is known of its zones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route53 {
+    pub endpoint: Option<String>,
+    /// AWS profile; the default chain if not said.
+    pub profile: Option<String>,
+    /// ARN of a role.
+    pub assume_role: Option<String>,
+    /// Hosted zones by the name of the zone.
+    pub zones: BTreeMap<String, ZonePin>,
+    /// If not empty, the only servers to ask.
+    pub nameservers: Vec<SocketAddr>,
+    /// Seconds that a TXT record may be cached; 60 if not said.
+    pub ttl: u32,
+}
+
+impl Default for Route53 {
+    fn default() -> Self {
+        let (endpoint, profile, assume_role) = (None, None, None);
+        Self { endpoint, profile, assume_role, zones: BTreeMap::new(), nameservers: Vec::new(), ttl: 60 }
+    }
+}
+
+/// A hosted zone that is named rather than looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZonePin {
+    /// `Z` and up to 31 capital letters and digits.
+    pub id: String,
+    pub assume_role: Option<String>,
+}
+
+/// A place in S3 to publish to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    /// Its name in S3.
+    pub bucket: String,
+    /// Empty, or with `/` at the end.
+    pub prefix: String,
+    pub region: Option<String>,
+    pub profile: Option<String>,
+    /// Key id, ARN or alias.
+    pub kms_key: Option<String>,
+    pub endpoint: Option<String>,
+    /// Whether plain copies are kept beside the versions.
+    pub flat: bool,
+}
+
+/// How much one change of the list may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Changes and removals among existing lineages, in percent.
+    pub max_changed_percent: u32,
+    /// With fewer lineages than this the percentage does not count.
+    pub min_lineages: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_changed_percent: 30, min_lineages: 10 }
+    }
+}
+
+/// Programs to run after a change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct Hooks {
+    /// Whether signed hooks of the config repo run here.
+    pub from_repo: bool,
+}
+
+impl Config {
+    /// The same with every relative path taken from `base`, the folder of the config file.
+    pub fn resolved(mut self, base: &Path) -> Self {
+        self.state = base.join(&self.state);
+        if self.repository.allow_local && !self.repository.url.starts_with("file://") {
+            self.repository.url = base.join(&self.repository.url).to_string_lossy().into_owned();
+        }
+        let roots = self.authorities.values_mut().map(|authority| &mut authority.root);
+        for path in roots.chain([&mut self.repository.ssh_key, &mut self.trust.policy]).flatten() {
+            *path = base.join(&*path);
+        }
+        self.trust.allowed_signers = base.join(&self.trust.allowed_signers);
+        self
+    }
+
+    /// What the list may refer to.
+    pub fn known(&self) -> Known {
+        Known {
+            authorities: self.authorities.keys().cloned().collect(),
+            buckets: self.buckets.keys().cloned().collect(),
+        }
+    }
+}

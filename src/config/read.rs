@@ -1,0 +1,72 @@
+//! Reads the files that a runner trusts: its config, the policy, the allowed signers.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+use tracing::debug;
+
+use crate::fault::{Fault, Retry};
+
+/// The text of a file that nobody but its owner may write.
+///
+/// Fails with `config:unreadable`, or `config:writable` if group or others may write it. The file that is judged
+/// is the one that is read, also if the path changes in between.
+pub fn read(path: &Path) -> Result<String, Fault> {
+    let unreadable = |error: std::io::Error| {
+        Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
+            .caused_by(&error)
+            .retry(Retry::Never)
+    };
+    let mut file = File::open(path).map_err(unreadable)?;
+    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
+    if mode & 0o022 != 0 {
+        return Err(writable(path, mode));
+    }
+    let mut text = String::new();
+    file.read_to_string(&mut text).map_err(unreadable)?;
+    debug!(path = %path.display(), bytes = text.len(), "read");
+    Ok(text)
+}
+
+fn writable(path: &Path, mode: u32) -> Fault {
+    let message = format!("`{}` may be written by others than its owner (mode {mode:04o})", path.display());
+    Fault::new("config:writable", message)
+        .hint(format!("make sure of what it says, then run `chmod go-w {}`", path.display()))
+        .retry(Retry::Never)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::Permissions;
+
+    use super::*;
+
+    fn read_with_mode(mode: u32) -> Result<String, String> {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), "version: 1\n").unwrap();
+        std::fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
+        read(file.path()).map_err(|fault| fault.code)
+    }
+
+    #[test]
+    fn a_file_that_only_its_owner_may_write_is_read() {
+        assert_eq!(read_with_mode(0o644).as_deref(), Ok("version: 1\n"));
+    }
+
+    #[test]
+    fn a_file_that_group_or_others_may_write_is_refused() {
+        let modes = [0o664, 0o646, 0o620, 0o602];
+        assert!(modes.into_iter().all(|mode| read_with_mode(mode).is_err_and(|code| code == "config:writable")));
+    }
+
+    #[test]
+    fn a_missing_file_and_a_folder_are_unreadable() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::set_permissions(folder.path(), Permissions::from_mode(0o700)).unwrap();
+        let code = |path: &Path| read(path).unwrap_err().code;
+        assert_eq!(code(folder.path()), "config:unreadable");
+        assert_eq!(code(&folder.path().join("missing")), "config:unreadable");
+    }
+}

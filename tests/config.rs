@@ -1,0 +1,162 @@
+//! The runner's config as its reader sees it.
+
+use std::path::Path;
+
+use countersign::config::{Config, Require};
+use countersign::diag::SourceFile;
+use countersign::diag::render::render;
+use time::Duration;
+
+const SMALLEST: &str = "version: 1
+state: state
+repository:
+  url: ssh://git@git.example.com/pki/domains.git
+  host_keys: [\"SHA256:uNiVztksCsDhcc0u9e8BrHdc94Cw8LIBNXDKKsUFHBM\"]
+trust:
+  introduction: 0123456789abcdef0123456789abcdef01234567
+  allowed_signers: allowed_signers
+";
+
+#[track_caller]
+fn read(text: &str) -> Config {
+    Config::parse(text, "countersign.yaml").unwrap_or_else(|_| panic!("{}", shown(text)))
+}
+
+/// Each diagnostic as `line:column code`.
+fn places(text: &str) -> Vec<String> {
+    let found = Config::parse(text, "countersign.yaml").expect_err("it has faults");
+    let place = |d: &countersign::diag::Diagnostic| (d.labels[0].place.line, d.labels[0].place.column);
+    found.iter().map(|d| format!("{}:{} {}", place(d).0, place(d).1, d.code)).collect()
+}
+
+fn shown(text: &str) -> String {
+    let sources = [SourceFile { path: "countersign.yaml".to_owned(), bytes: text.as_bytes().to_vec() }];
+    render(&Config::parse(text, "countersign.yaml").unwrap_err(), &sources, false)
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let config = read(SMALLEST);
+    assert_eq!((config.every, config.trust.max_stale), (Duration::DAY, Duration::days(30)));
+    assert_eq!(
+        (config.repository.ref_name.as_str(), config.repository.list.as_str()),
+        ("refs/heads/main", "domains.yaml")
+    );
+    assert_eq!(config.trust.require, Require::All);
+    assert_eq!((config.dns.route53.ttl, config.buckets.len(), config.hooks.from_repo), (60, 0, false));
+    assert_eq!((config.limits.max_changed_percent, config.limits.min_lineages), (30, 10));
+}
+
+#[test]
+fn the_example_has_no_faults() {
+    read(include_str!("../policy/countersign.example.yaml"));
+}
+
+#[test]
+fn built_in_authorities_take_a_contact_and_keep_their_directory() {
+    let text = format!("{SMALLEST}authorities: {{letsencrypt: {{contact: [\"mailto:ops@example.com\"]}}}}\n");
+    let authority = &read(&text).authorities["letsencrypt"];
+    assert_eq!(authority.directory, "https://acme-v02.api.letsencrypt.org/directory");
+    assert_eq!(authority.contact, ["mailto:ops@example.com"]);
+    let text = format!("{SMALLEST}authorities: {{letsencrypt: {{directory: \"https://evil.example.com/\"}}}}\n");
+    assert_eq!(places(&text), ["9:40 bad-value"]);
+}
+
+#[test]
+fn a_list_may_name_what_is_built_in_and_what_is_defined() {
+    let text = format!(
+        "{SMALLEST}authorities: {{lab: {{directory: \"https://127.0.0.1:14000/dir\"}}}}\nbuckets: {{certs: {{bucket: vtime-certs}}}}\n"
+    );
+    let known = read(&text).known();
+    assert_eq!(known.authorities.into_iter().collect::<Vec<_>>(), ["lab", "letsencrypt", "letsencrypt-staging"]);
+    assert_eq!(known.buckets.into_iter().collect::<Vec<_>>(), ["certs"]);
+}
+
+#[test]
+fn relative_paths_are_taken_from_the_folder_of_the_config() {
+    let text = format!("{SMALLEST}authorities: {{lab: {{directory: \"https://a.b/\", root: /root.pem}}}}\n");
+    let config = read(&text).resolved(Path::new("/etc/countersign"));
+    assert_eq!(config.state, Path::new("/etc/countersign/state"));
+    assert_eq!(config.trust.allowed_signers, Path::new("/etc/countersign/allowed_signers"));
+    assert_eq!(config.authorities["lab"].root.as_deref(), Some(Path::new("/root.pem")));
+}
+
+#[test]
+fn a_zone_is_an_id_or_an_id_with_a_role() {
+    let text = format!(
+        "{SMALLEST}dns: {{route53: {{zones: {{Example.com: Z123, example.net: {{id: Z456, assume_role: \"arn:aws:iam::123456789012:role/x\"}}}}}}}}\n"
+    );
+    let zones = read(&text).dns.route53.zones;
+    assert_eq!((zones["example.com"].id.as_str(), &zones["example.com"].assume_role), ("Z123", &None));
+    assert_eq!(zones["example.net"].assume_role.as_deref(), Some("arn:aws:iam::123456789012:role/x"));
+}
+
+#[test]
+fn a_path_is_no_repository_unless_that_is_said() {
+    let text = SMALLEST.replace("ssh://git@git.example.com/pki/domains.git", "/srv/domains.git");
+    assert_eq!(places(&text), ["4:8 bad-value"]);
+    let said = text.replace("repository:\n", "repository:\n  allow_local: true\n");
+    assert!(read(&said).repository.allow_local);
+}
+
+#[test]
+fn a_server_without_a_pinned_key_is_refused() {
+    let lines: Vec<_> = SMALLEST.lines().filter(|line| !line.contains("host_keys")).collect();
+    assert_eq!(places(&lines.join("\n")), ["4:8 missing-key"]);
+    let empty = SMALLEST.replace("\"SHA256:uNiVztksCsDhcc0u9e8BrHdc94Cw8LIBNXDKKsUFHBM\"", "");
+    assert_eq!(places(&empty), ["4:8 missing-key"]);
+}
+
+#[test]
+fn a_value_out_of_its_form_is_reported_where_it_stands() {
+    let cases = [
+        ("every: 24", "9:8 bad-duration"),
+        ("limits: {max_changed_percent: 101}", "9:31 bad-value"),
+        ("limits: {min_lineages: 010}", "9:24 bad-value"),
+        ("dns: {route53: {ttl: 0}}", "9:22 bad-value"),
+        ("dns: {route53: {ttl: 86401}}", "9:22 bad-value"),
+        ("dns: {route53: {nameservers: [localhost]}}", "9:31 bad-value"),
+        ("dns: {route53: {zones: {example.com: z1}}}", "9:38 bad-value"),
+        ("dns: {route53: {zones: {example.com: Z1, EXAMPLE.com: Z2}}}", "9:42 duplicate-key"),
+        ("dns: {route53: {endpoint: 127.0.0.1}}", "9:27 bad-value"),
+        ("buckets: {certs: {bucket: b}}", "9:27 bad-value"),
+        ("buckets: {../x: {bucket: certs}}", "9:11 bad-value"),
+        ("buckets: {certs: {bucket: certs, prefix: x}}", "9:42 bad-value"),
+        ("authorities: {lab: {directory: \"http://a.b/\"}}", "9:32 bad-value"),
+        ("authorities: {lab: {}}", "9:20 missing-key"),
+        ("authorities: {letsencrypt: {contact: [ops@example.com]}}", "9:39 bad-value"),
+        ("hooks: {from_repo: yes}", "9:20 wrong-type"),
+        ("hooks: true", "9:8 wrong-type"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(places(&format!("{SMALLEST}{line}\n")), [expected], "{line}");
+    }
+}
+
+#[test]
+fn trust_is_read_strictly() {
+    let add = |line: &str| places(&format!("{SMALLEST}{line}\n"));
+    assert_eq!(add("  require: none"), ["9:12 bad-value"]);
+    assert_eq!(add("  revoked: [\"SHA256:short\"]"), ["9:13 bad-value"]);
+    assert_eq!(add("  max_stale: forever"), ["9:14 bad-duration"]);
+    assert_eq!(places(&SMALLEST.replace("0123456789abcdef0", "")), ["7:17 bad-value"]);
+}
+
+#[test]
+fn all_faults_are_shown_at_once() {
+    insta::assert_snapshot!(shown(
+        "version: 1
+stat: /var/lib/countersign
+every: daily
+repository:
+  url: git@git.example.com:pki/domains.git
+  host_key: [SHA256:x]
+trust:
+  introduction: 3f2a
+  allowed_signers: /etc/countersign/allowed_signers
+  require: al
+authorities:
+  lab: {dir: https://127.0.0.1:14000/dir}
+"
+    ));
+}

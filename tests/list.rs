@@ -1,0 +1,380 @@
+//! The list as its reader sees it. `UPDATE_CASES=1` writes down what the cases give; look at the difference.
+
+use std::collections::BTreeSet;
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use countersign::diag::render::render;
+use countersign::diag::{Code, Diagnostic, SourceFile};
+use countersign::list::parse::{Known, Parsed, parse};
+use countersign::list::{Certificate, ChallengeType, KeyType};
+use countersign::name::{Identifier, LineageName};
+use proptest::prelude::*;
+use time::Duration;
+
+fn cases() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/cases/list")
+}
+
+fn known() -> Known {
+    let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+    Known { authorities: set(&["letsencrypt", "letsencrypt-staging"]), buckets: set(&["certs"]) }
+}
+
+fn file(path: &str, text: impl Into<Vec<u8>>) -> SourceFile {
+    SourceFile { path: path.to_owned(), bytes: text.into() }
+}
+
+fn read(text: &str) -> Parsed {
+    parse(&[file("domains.yaml", text)], Some(&known()))
+}
+
+/// One line a label: `line:column code`, further labels of the same diagnostic indented.
+fn places(diagnostics: &[Diagnostic]) -> String {
+    let mut text = String::new();
+    for diagnostic in diagnostics {
+        for (nth, label) in diagnostic.labels.iter().enumerate() {
+            let (line, column) = (label.place.line, label.place.column);
+            let what = if nth == 0 { diagnostic.code } else { &format!("  {}", label.text) };
+            writeln!(text, "{line}:{column} {what}").unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn every_case_gives_exactly_the_diagnostics_beside_it() {
+    let mut wrong = String::new();
+    for entry in std::fs::read_dir(cases()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "yaml") {
+            continue;
+        }
+        let parsed = parse(&[file("domains.yaml", std::fs::read(&path).unwrap())], Some(&known()));
+        let beside = path.with_extension("expected");
+        let found = places(&parsed.diagnostics);
+        if std::env::var_os("UPDATE_CASES").is_some() {
+            std::fs::write(&beside, &found).unwrap();
+        }
+        let expected = std::fs::read_to_string(&beside).unwrap_or_default();
+        if found != expected {
+            write!(wrong, "{}\n--- expected\n{expected}--- found\n{found}", path.display()).unwrap();
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_code_has_a_case() {
+    let mut shown: BTreeSet<String> = BTreeSet::new();
+    for entry in std::fs::read_dir(cases()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "expected") {
+            let text = std::fs::read_to_string(path).unwrap();
+            shown.extend(text.lines().filter_map(|line| Some(line.split_once(' ')?.1.to_owned())));
+        }
+    }
+    // These two have tests of their own below: a file cannot show them.
+    shown.extend([Code::NoList, Code::FileTooLarge].map(|code| code.name().to_owned()));
+    let missing: Vec<_> = Code::ALL.iter().map(|code| code.name()).filter(|name| !shown.contains(*name)).collect();
+    assert_eq!(missing, Vec::<&str>::new());
+}
+
+#[test]
+fn no_files_are_not_an_empty_list() {
+    let parsed = parse(&[], None);
+    assert_eq!(parsed.list, None);
+    insta::assert_snapshot!(render(&parsed.diagnostics, &[], false));
+}
+
+#[test]
+fn a_file_over_the_limit_is_refused_unread() {
+    let parsed = parse(&[file("domains.yaml", vec![b'#'; 16 * 1024 * 1024 + 1])], None);
+    assert_eq!((parsed.list, places(&parsed.diagnostics)), (None, "1:1 file-too-large\n".to_owned()));
+}
+
+#[test]
+fn an_empty_list_of_certificates_is_a_list() {
+    let parsed = read("version: 1\ncertificates: []\n");
+    assert!(parsed.diagnostics.is_empty());
+    assert!(parsed.list.unwrap().is_empty());
+}
+
+fn only(text: &str) -> Certificate {
+    let parsed = read(text);
+    assert_eq!(places(&parsed.diagnostics), "");
+    parsed.list.unwrap().certificates().next().unwrap().clone()
+}
+
+#[test]
+fn what_is_not_said_has_a_default() {
+    let certificate = only("{version: 1, certificates: [{name: www, domains: [WWW.example.com]}]}");
+    let expected = Certificate {
+        name: LineageName::parse("www").unwrap(),
+        identifiers: BTreeSet::from([Identifier::parse("www.example.com").unwrap()]),
+        authority: "letsencrypt-staging".to_owned(),
+        key: KeyType::EcdsaP256,
+        challenge: ChallengeType::Dns01,
+        profile: None,
+        publish: BTreeSet::new(),
+        renew_before: None,
+    };
+    assert_eq!(certificate, expected);
+}
+
+#[test]
+fn a_certificate_overrides_the_defaults_of_its_file() {
+    let certificate = only(
+        "version: 1
+defaults: {authority: letsencrypt, key: rsa-4096, publish: [certs], profile: tlsserver, renew: {before: 12h}}
+certificates:
+  - {name: www, domains: [www.example.com], key: ecdsa-p384, publish: []}
+",
+    );
+    assert_eq!((certificate.authority.as_str(), certificate.key), ("letsencrypt", KeyType::EcdsaP384));
+    assert_eq!((certificate.publish.len(), certificate.profile.as_deref()), (0, Some("tlsserver")));
+    assert_eq!(certificate.renew_before, Some(Duration::hours(12)));
+}
+
+#[test]
+fn defaults_end_with_their_file_and_names_are_unique_over_all() {
+    let files = [
+        file(
+            "domains/a.yaml",
+            "{version: 1, defaults: {key: rsa-2048}, certificates: [{name: a, domains: [a.example.com]}]}",
+        ),
+        file("domains/b.yaml", "{version: 1, certificates: [{name: b, domains: [b.example.com]}]}"),
+    ];
+    let list = parse(&files, None).list.unwrap();
+    let keys: Vec<_> = list.certificates().map(|certificate| certificate.key).collect();
+    assert_eq!(keys, [KeyType::Rsa2048, KeyType::EcdsaP256]);
+    let twice = [files[0].clone(), file("domains/c.yaml", files[0].bytes.clone())];
+    let found = parse(&twice, None).diagnostics;
+    let codes: Vec<_> = found.iter().map(|d| (d.code, d.labels[0].place.file.as_str())).collect();
+    assert_eq!(codes, [("duplicate-identifier-set", "domains/c.yaml"), ("duplicate-name", "domains/c.yaml")]);
+}
+
+#[test]
+fn a_fault_in_one_file_does_not_hide_those_of_the_next() {
+    let files = [file("a.yaml", "version: ["), file("b.yaml", b"\xff".as_slice()), file("c.yaml", "version: 1\n")];
+    let codes: Vec<_> = parse(&files, None).diagnostics.iter().map(|d| d.code).collect();
+    assert_eq!(codes, ["yaml-syntax", "not-utf8", "missing-key"]);
+}
+
+#[test]
+fn a_list_remembers_where_each_name_stands() {
+    let list = read("version: 1\ncertificates:\n  - domains: [www.example.com]\n    name: www\n").list.unwrap();
+    let place = list.place(&LineageName::parse("www").unwrap()).unwrap();
+    assert_eq!((place.file.as_str(), place.line, place.column, place.span.clone()), ("domains.yaml", 4, 11, 66..69));
+}
+
+#[test]
+fn without_a_config_authorities_and_buckets_are_not_looked_up() {
+    let text = "{version: 1, certificates: [{name: a, domains: [a.example.com], authority: lab, publish: [x]}]}";
+    assert!(parse(&[file("domains.yaml", text)], None).list.is_some());
+    assert!(read(text).list.is_none());
+}
+
+#[test]
+fn the_example_has_no_faults_and_shows_every_key() {
+    let text = include_str!("../domains.example.yaml");
+    let parsed = read(text);
+    assert_eq!(places(&parsed.diagnostics), "");
+    let keys = ["version", "defaults", "certificates", "name", "domains", "authority", "key", "challenge", "profile"];
+    let shown =
+        |key: &&str| text.lines().any(|line| line.trim_start_matches([' ', '-']).starts_with(&format!("{key}:")));
+    assert_eq!(keys.iter().chain(&["publish", "renew"]).find(|key| !shown(key)), None);
+}
+
+#[test]
+fn the_defaults_of_the_example_are_the_defaults() {
+    let text = include_str!("../domains.example.yaml");
+    let www = read(text).list.unwrap().get(&LineageName::parse("www").unwrap()).unwrap().clone();
+    assert_eq!(www, only("{version: 1, certificates: [{name: www, domains: [www.example.com, example.com]}]}"));
+}
+
+#[test]
+fn fifty_thousand_domains_are_a_list() {
+    let mut text = "version: 1\ncertificates:\n".to_owned();
+    for n in 0..10_000 {
+        let names: Vec<_> = (0..5).map(|m| format!("host-{m}.site-{n}.example.com")).collect();
+        writeln!(text, "  - name: site-{n}\n    domains: [{}]", names.join(", ")).unwrap();
+    }
+    assert_eq!(read(&text).list.map(|list| list.len()), Some(10_000));
+}
+
+/// Rendered as the reader of `validate` sees it.
+fn shown(text: &str) -> String {
+    let sources = [file("domains.yaml", text)];
+    render(&parse(&sources, Some(&known())).diagnostics, &sources, false)
+}
+
+#[test]
+fn a_slip_of_the_pen_is_shown_with_what_was_meant() {
+    insta::assert_snapshot!(shown(
+        "version: 1
+certificates:
+  - name: www
+    domain: [www.example.com]
+    key: rsa2048
+    publish: [cert]
+    authority: letsencript
+"
+    ));
+}
+
+#[test]
+fn a_wildcard_without_quotes_is_shown_with_quotes() {
+    insta::assert_snapshot!(shown(
+        "version: 1
+certificates:
+  - name: wild
+    domains:
+      - *.example.com
+      - example.com
+"
+    ));
+}
+
+#[test]
+fn a_name_claimed_twice_is_shown_at_both_places() {
+    let far = "# far\n".repeat(20);
+    insta::assert_snapshot!(shown(&format!(
+        "version: 1
+certificates:
+  - name: api
+    domains: [api.example.com, example.com]
+{far}  - name: edge
+    domains:
+      - edge.example.com
+      - api.example.com
+"
+    )));
+}
+
+#[test]
+fn what_would_play_tricks_on_a_terminal_is_not_printed() {
+    insta::assert_snapshot!(shown(
+        "version: 1
+certificates:
+  - name: www # \u{1b}[2K\u{202e}moc.live\u{200b}
+    domains: [\"a\\e[31m.example.com\"]
+"
+    ));
+}
+
+#[test]
+fn a_mapping_that_is_not_indented_is_shown_where_the_reader_gave_up() {
+    insta::assert_snapshot!(shown(
+        "version: 1
+certificates:
+  - name: www
+   domains: [www.example.com]
+"
+    ));
+}
+
+#[test]
+fn a_diagnostic_without_its_file_still_names_the_place() {
+    let parsed = read("version: 2\n");
+    insta::assert_snapshot!(render(&parsed.diagnostics, &[], false));
+}
+
+#[test]
+fn warnings_alone_leave_a_list() {
+    let text = "version: 1
+certificates:
+  - {name: wild, domains: [\"*.example.com\"]}
+  - {name: www, domains: [www.example.com, bücher.example]}
+";
+    assert!(read(text).list.is_some());
+    insta::assert_snapshot!(shown(text));
+}
+
+#[test]
+fn colour_adds_nothing_but_colour() {
+    let sources = [file("domains.yaml", "version: 2\n")];
+    let diagnostics = parse(&sources, None).diagnostics;
+    let colored = render(&diagnostics, &sources, true);
+    let stripped = colored.split('\u{1b}').enumerate().map(|(n, part)| match n {
+        0 => part,
+        _ => part.split_once('m').unwrap().1,
+    });
+    assert_ne!(colored, render(&diagnostics, &sources, false));
+    assert_eq!(stripped.collect::<String>(), render(&diagnostics, &sources, false));
+}
+
+/// Pieces that make YAML more likely than bytes do.
+fn yaml_like() -> impl Strategy<Value = String> {
+    let pieces = [
+        "version: 1\n",
+        "certificates:\n",
+        "  - ",
+        "name: a\n",
+        "name: www\n",
+        "    domains: ",
+        "[a.b, ",
+        "\"*.b\"",
+        "]\n",
+        "{",
+        "}",
+        ": ",
+        "&x ",
+        "*x",
+        "!t ",
+        "<<: ",
+        "\n",
+        "  ",
+        "\t",
+        "\u{85}",
+        "\u{feff}",
+        "\r",
+        "---\n",
+        "# c\n",
+        "|\n",
+        "'",
+        "\"",
+        "renew: {before: 20d}\n",
+        "defaults: {}\n",
+        "? ",
+        "- ",
+        "ü",
+        "%YAML 1.2\n",
+        "null",
+        ",",
+    ];
+    prop::collection::vec(prop::sample::select(pieces.to_vec()), 0..40).prop_map(|parts| parts.concat())
+}
+
+fn reads_and_renders(bytes: Vec<u8>) {
+    let sources = [file("domains.yaml", bytes)];
+    let parsed = parse(&sources, Some(&known()));
+    assert_eq!(parsed.list.is_some(), !parsed.diagnostics.iter().any(Diagnostic::is_error));
+    let text = render(&parsed.diagnostics, &sources, false);
+    assert!(!text.contains(|c: char| c.is_control() && c != '\n'), "{text:?}");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_the_reader_or_the_renderer_panic(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        reads_and_renders(bytes);
+    }
+
+    #[test]
+    fn no_text_makes_the_reader_or_the_renderer_panic(text in "\\PC{0,80}|(?s).{0,80}") {
+        reads_and_renders(text.into_bytes());
+    }
+
+    #[test]
+    fn nothing_like_a_list_makes_the_reader_or_the_renderer_panic(text in yaml_like()) {
+        reads_and_renders(text.into_bytes());
+    }
+
+    #[test]
+    fn no_damage_to_a_list_makes_the_reader_or_the_renderer_panic(at in 0usize..2000, byte in any::<u8>()) {
+        let mut bytes = include_bytes!("../domains.example.yaml").to_vec();
+        let at = at % bytes.len();
+        bytes[at] = byte;
+        reads_and_renders(bytes);
+    }
+}

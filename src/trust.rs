@@ -126,10 +126,13 @@ pub fn last_verified(
     let judged = walk::check_store(objects).and_then(|()| {
         let content = content::read(root, commit, objects, known)?;
         if content.digest != state.list {
-            return Err(Refusal::new(RuleId::ListChanged, "the list at the last verified commit is not the one verified")
-                .commit(commit)
-                .hint("the trust state or the store was changed by hand: restore both from the same backup")
-                .into());
+            return Err(Refusal::new(
+                RuleId::ListChanged,
+                "the list at the last verified commit is not the one verified",
+            )
+            .commit(commit)
+            .hint("the trust state or the store was changed by hand: restore both from the same backup")
+            .into());
         }
         Ok(VerifiedList {
             state: state.clone(),

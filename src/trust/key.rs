@@ -116,9 +116,8 @@ impl PublicKey {
         let kind = reader.string().ok_or(KeyError::Malformed)?;
         let material = match kind {
             b"ssh-ed25519" => point(&mut reader).map(Material::Ed25519),
-            b"sk-ssh-ed25519@openssh.com" => point(&mut reader).and_then(|point| {
-                Some(Material::SkEd25519 { point, application: reader.string()?.to_vec() })
-            }),
+            b"sk-ssh-ed25519@openssh.com" => point(&mut reader)
+                .and_then(|point| Some(Material::SkEd25519 { point, application: reader.string()?.to_vec() })),
             b"ecdsa-sha2-nistp256" => curve_point(&mut reader, b"nistp256", 65).map(Material::P256),
             b"ecdsa-sha2-nistp384" => curve_point(&mut reader, b"nistp384", 97).map(Material::P384),
             b"ssh-rsa" => rsa(&mut reader)?,

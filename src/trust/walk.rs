@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::name::CommitId;
+use crate::trust::TrustState;
 use crate::trust::commit::{self, Commit};
 use crate::trust::graph::Graph;
 use crate::trust::key::{Fingerprint, KeyError, SignatureError};
@@ -15,7 +16,6 @@ use crate::trust::object::{Hazard, ObjectId, Objects, Reading};
 use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::{Require, TrustRoot};
 use crate::trust::sshsig::{EnvelopeError, SshSignature};
-use crate::trust::TrustState;
 
 /// What a walk without refusals found.
 pub struct Walked {

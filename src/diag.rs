@@ -2,9 +2,14 @@
 //!
 //! A diagnostic is a finding, not a failure. Each has a stable kebab-case code.
 
+pub mod code;
+pub mod render;
+
 use std::ops::Range;
 
 use serde::Serialize;
+
+pub use code::Code;
 
 /// How much a diagnostic weighs. Only errors make a list invalid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -47,6 +52,37 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
+    /// A finding at `place`, as severe as its code.
+    pub fn new(code: Code, place: Place, message: impl Into<String>) -> Self {
+        Self {
+            code: code.name(),
+            severity: code.severity(),
+            message: message.into(),
+            labels: vec![Label { place, text: String::new() }],
+            hint: None,
+        }
+    }
+
+    /// Says a word about the place of the fault itself.
+    pub fn label(&mut self, text: impl Into<String>) -> &mut Self {
+        if let Some(first) = self.labels.first_mut() {
+            first.text = text.into();
+        }
+        self
+    }
+
+    /// Points at a second place.
+    pub fn also(&mut self, place: Place, text: impl Into<String>) -> &mut Self {
+        self.labels.push(Label { place, text: text.into() });
+        self
+    }
+
+    /// Says what to do about it.
+    pub fn hint(&mut self, text: impl Into<String>) -> &mut Self {
+        self.hint = Some(text.into());
+        self
+    }
+
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }

@@ -26,3 +26,4 @@ pub mod secret;
 pub mod source;
 pub mod store;
 pub mod trust;
+pub mod yaml;

@@ -1,6 +1,9 @@
 //! The list: the certificates that an organisation wants.
 
+mod draft;
 pub mod parse;
+mod rules;
+mod script;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;

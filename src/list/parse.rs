@@ -1,26 +1,75 @@
-//! YAML to [`List`](super::List), reporting every problem with its place.
+//! From the files of the list to a `List`, or to everything that is wrong with them.
 
 use std::collections::BTreeSet;
 
-use crate::diag::{Diagnostic, SourceFile};
-use crate::list::List;
+use super::draft::{self, Draft};
+use super::{Certificate, List, rules};
+use crate::diag::{Code, Diagnostic, Severity, SourceFile};
+use crate::yaml::{self, Findings};
 
-/// The names that the runner's config defines. Built-in authorities count as known.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// What a reading of the list gives.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parsed {
+    /// The list, if no diagnostic is an error.
+    pub list: Option<List>,
+    /// All findings in file order.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// What the runner's config defines and the list may refer to.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Known {
+    /// With those that are built in.
     pub authorities: BTreeSet<String>,
     pub buckets: BTreeSet<String>,
 }
 
-/// A list if there is no error, and all diagnostics in file order.
-#[derive(Clone, Debug)]
-pub struct Parsed {
-    pub list: Option<List>,
-    pub diagnostics: Vec<Diagnostic>,
+/// Reads the files of the list together. Without `known`, names of authorities and buckets are not looked up.
+pub fn parse(files: &[SourceFile], known: Option<&Known>) -> Parsed {
+    let mut findings = Findings::new(files.iter().map(|file| file.path.as_str()));
+    let roots: Vec<_> = files.iter().enumerate().map(|(index, file)| yaml::read(file, index, &mut findings)).collect();
+    let mut drafts = Vec::new();
+    for root in roots.iter().flatten() {
+        drafts.extend(draft::read(root, known, &mut findings));
+    }
+    for draft in &drafts {
+        rules::within(draft, &mut findings);
+    }
+    rules::across(&drafts, &mut findings);
+    let places: Vec<_> = drafts.iter().map(|draft| findings.place(draft.at)).collect();
+    let mut diagnostics = findings.into_sorted();
+    if files.is_empty() {
+        diagnostics.push(no_files());
+    }
+    let valid = !diagnostics.iter().any(Diagnostic::is_error);
+    let certificates = drafts.into_iter().zip(places).map(|(draft, place)| (certificate(draft), place));
+    let list = valid.then(|| List::new(certificates));
+    Parsed { list, diagnostics }
 }
 
-/// Reads the files of a list. Without `known`, authorities and buckets are not checked.
-pub fn parse(files: &[SourceFile], known: Option<&Known>) -> Parsed {
-    let _ = (files, known);
-    Parsed { list: None, diagnostics: Vec::new() }
+/// A draft without faults as a certificate.
+fn certificate(draft: Draft) -> Certificate {
+    let identifiers: BTreeSet<_> = draft.identifiers.into_iter().map(|(identifier, _)| identifier).collect();
+    assert!(!identifiers.is_empty(), "a certificate without domains has been reported");
+    Certificate {
+        name: draft.name.expect("a certificate without a name has been reported"),
+        identifiers,
+        authority: draft.settings.authority,
+        key: draft.settings.key,
+        challenge: draft.settings.challenge,
+        profile: draft.settings.profile,
+        publish: draft.settings.publish,
+        renew_before: draft.settings.renew_before.map(|(before, _)| before),
+    }
+}
+
+/// An empty folder is not an empty list: nothing in it was written by anybody.
+fn no_files() -> Diagnostic {
+    Diagnostic {
+        code: Code::NoList.name(),
+        severity: Severity::Error,
+        message: "there is no file to read the list from".to_owned(),
+        labels: Vec::new(),
+        hint: Some("a list without certificates is a file with `version: 1` and `certificates: []`".to_owned()),
+    }
 }

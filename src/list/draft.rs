@@ -1,0 +1,224 @@
+//! One file of the list: its certificates as far as they can be read, defaults filled in.
+
+use std::collections::BTreeSet;
+
+use time::Duration;
+
+use super::parse::Known;
+use super::{ChallengeType, KeyType, script};
+use crate::diag::Code;
+use crate::name::{Identifier, LineageName};
+use crate::yaml::fields::suggest;
+use crate::yaml::{Fields, Findings, Node, Spot};
+
+const SETTINGS: [&str; 6] = ["authority", "key", "challenge", "profile", "publish", "renew"];
+const CERTIFICATE: [&str; 8] = ["name", "domains", "authority", "key", "challenge", "profile", "publish", "renew"];
+const MUST_STAPLE: [&str; 4] = ["must-staple", "must_staple", "muststaple", "mustStaple"];
+
+/// A certificate of the list, perhaps with faults that have been reported.
+#[derive(Clone, Debug)]
+pub(super) struct Draft {
+    /// Where its name stands, or where it starts.
+    pub at: Spot,
+    pub name: Option<LineageName>,
+    /// As listed, with equal ones.
+    pub identifiers: Vec<(Identifier, Spot)>,
+    pub settings: Settings,
+}
+
+/// What a certificate says of itself, its file in `defaults`, or else this program.
+#[derive(Clone, Debug)]
+pub(super) struct Settings {
+    pub authority: String,
+    pub key: KeyType,
+    pub challenge: ChallengeType,
+    pub profile: Option<String>,
+    pub publish: BTreeSet<String>,
+    pub renew_before: Option<(Duration, Spot)>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            authority: "letsencrypt-staging".to_owned(),
+            key: KeyType::EcdsaP256,
+            challenge: ChallengeType::Dns01,
+            profile: None,
+            publish: BTreeSet::new(),
+            renew_before: None,
+        }
+    }
+}
+
+/// The certificates of a file. A file of another version is not read further.
+pub(super) fn read(root: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> Vec<Draft> {
+    let Some(file) = Fields::read(root, "a list", findings) else { return Vec::new() };
+    if !is_version_1(&file, findings) {
+        return Vec::new();
+    }
+    file.only(&["version", "defaults", "certificates"], findings);
+    let defaults = match file.get("defaults").and_then(|node| keys_of(node, "`defaults`", &SETTINGS, findings)) {
+        Some(fields) => settings(&fields, &Settings::default(), known, findings),
+        None => Settings::default(),
+    };
+    let items = file.require("certificates", findings).and_then(|node| node.items(findings));
+    let items = items.unwrap_or_default().iter();
+    items.filter_map(|node| certificate(node, &defaults, known, findings)).collect()
+}
+
+/// Whether `version` is 1 or missing, which is reported but leaves no doubt about the rest.
+pub(crate) fn is_version_1(file: &Fields<'_>, findings: &mut Findings<'_>) -> bool {
+    let Some(version) = file.require("version", findings) else {
+        return true;
+    };
+    let one = version.is_plain("1");
+    if !one {
+        findings
+            .report(Code::UnsupportedVersion, version.at, "this version of the format is not known")
+            .hint("write `version: 1`, or use a newer countersign");
+    }
+    one
+}
+
+fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<Draft> {
+    let fields = keys_of(node, "a certificate", &CERTIFICATE, findings)?;
+    let name_node = fields.require("name", findings);
+    let name = name_node.and_then(|node| name(node, findings));
+    let domains = fields.require("domains", findings);
+    let identifiers = domains.map(|node| identifiers(node, findings)).unwrap_or_default();
+    let settings = settings(&fields, defaults, known, findings);
+    Some(Draft { at: name_node.map_or(fields.at, |node| node.at), name, identifiers, settings })
+}
+
+/// The fields of a certificate or of the defaults; must-staple gets an answer of its own.
+fn keys_of<'n>(node: &'n Node, what: &'static str, keys: &[&str], findings: &mut Findings<'_>) -> Option<Fields<'n>> {
+    let mut fields = Fields::read(node, what, findings)?;
+    for (_, at) in fields.take(&MUST_STAPLE) {
+        findings.report(Code::MustStaple, at, "must-staple certificates cannot be had any more").hint(
+            "delete the key: public CAs no longer answer OCSP, and a certificate that demands it would not be served",
+        );
+    }
+    fields.only(keys, findings);
+    Some(fields)
+}
+
+fn name(node: &Node, findings: &mut Findings<'_>) -> Option<LineageName> {
+    match LineageName::parse(node.text(findings)?) {
+        Ok(name) => Some(name),
+        Err(error) => {
+            findings.report(Code::BadName, node.at, error.to_string());
+            None
+        }
+    }
+}
+
+fn identifiers(node: &Node, findings: &mut Findings<'_>) -> Vec<(Identifier, Spot)> {
+    let Some(texts) = node.texts(findings) else { return Vec::new() };
+    if texts.is_empty() && node.items(findings).is_some_and(<[Node]>::is_empty) {
+        findings
+            .report(Code::EmptyDomains, node.at, "a certificate without domains cannot be issued")
+            .hint("list at least one domain, or delete the certificate");
+    }
+    texts.into_iter().filter_map(|(text, at)| Some((identifier(text, at, findings)?, at))).collect()
+}
+
+fn identifier(text: &str, at: Spot, findings: &mut Findings<'_>) -> Option<Identifier> {
+    let identifier = match Identifier::parse(text) {
+        Ok(identifier) => identifier,
+        Err(error) => {
+            findings.report(Code::BadIdentifier, at, error.to_string());
+            return None;
+        }
+    };
+    let shown = identifier.to_unicode();
+    if let Some(label) = script::mixed_label(&shown) {
+        let message = format!("`{label}` mixes letters of different scripts: `{shown}` is `{identifier}`");
+        findings.report(Code::MixedScript, at, message).hint("make sure that no letter only looks like another one");
+    } else if !text.is_ascii() {
+        findings
+            .report(Code::IdnNormalised, at, format!("`{text}` becomes `{identifier}`"))
+            .hint(format!("write `{identifier}` to show in review what will be certified"));
+    }
+    Some(identifier)
+}
+
+/// What is stated in `fields`, and `base` for the rest.
+fn settings(fields: &Fields<'_>, base: &Settings, known: Option<&Known>, findings: &mut Findings<'_>) -> Settings {
+    let mut settings = base.clone();
+    if let Some(authority) = fields.get("authority").and_then(|node| authority(node, known, findings)) {
+        settings.authority = authority;
+    }
+    if let Some(key) = fields.get("key").and_then(|node| key(node, findings)) {
+        settings.key = key;
+    }
+    if let Some(node) = fields.get("challenge") {
+        check_challenge(node, findings);
+    }
+    if let Some(profile) = fields.get("profile").and_then(|node| word(node, "profile", findings)) {
+        settings.profile = Some(profile);
+    }
+    if let Some(publish) = fields.get("publish").and_then(|node| publish(node, known, findings)) {
+        settings.publish = publish;
+    }
+    if let Some(renew) = fields.get("renew").and_then(|node| Fields::of(node, "`renew`", &["before"], findings)) {
+        let before = renew.require("before", findings);
+        settings.renew_before = before.and_then(|node| Some((node.duration(findings)?, node.at)));
+    }
+    settings
+}
+
+fn authority(node: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<String> {
+    let authority = word(node, "authority", findings)?;
+    if let Some(known) = known.filter(|known| !known.authorities.contains(&authority)) {
+        findings
+            .report(Code::UnknownAuthority, node.at, format!("the runner has no authority `{authority}`"))
+            .hint(suggest(&authority, known.authorities.iter().map(String::as_str), "known authorities"));
+    }
+    Some(authority)
+}
+
+fn publish(node: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<BTreeSet<String>> {
+    let mut buckets = BTreeSet::new();
+    for item in node.items(findings)? {
+        let Some(bucket) = word(item, "bucket", findings) else { continue };
+        if let Some(known) = known.filter(|known| !known.buckets.contains(&bucket)) {
+            findings
+                .report(Code::UnknownBucket, item.at, format!("the runner has no bucket `{bucket}`"))
+                .hint(suggest(&bucket, known.buckets.iter().map(String::as_str), "known buckets"));
+        }
+        buckets.insert(bucket);
+    }
+    Some(buckets)
+}
+
+fn key(node: &Node, findings: &mut Findings<'_>) -> Option<KeyType> {
+    let text = node.text(findings)?;
+    let key = KeyType::ALL.into_iter().find(|key| key.as_str() == text);
+    if key.is_none() {
+        findings.report(Code::BadKeyType, node.at, format!("`{text}` is not a key type")).hint(suggest(
+            text,
+            KeyType::ALL.iter().map(|key| key.as_str()),
+            "key types",
+        ));
+    }
+    key
+}
+
+fn check_challenge(node: &Node, findings: &mut Findings<'_>) {
+    if let Some(text) = node.text(findings).filter(|text| *text != "dns-01") {
+        findings
+            .report(Code::BadChallenge, node.at, format!("the challenge `{text}` is not supported"))
+            .hint("write `dns-01`: it is the only one, needs no open port and allows wildcards");
+    }
+}
+
+/// A name that another file defines. It may become a folder, so it has the grammar of a lineage name.
+fn word(node: &Node, what: &str, findings: &mut Findings<'_>) -> Option<String> {
+    let text = node.text(findings)?;
+    if LineageName::parse(text).is_err() {
+        let message = format!("`{text}` cannot be the name of a{} {what}", if what == "authority" { "n" } else { "" });
+        findings.report(Code::BadValue, node.at, message).hint("names have a-z, 0-9, `.`, `_` and `-`");
+        return None;
+    }
+    Some(text.to_owned())
+}

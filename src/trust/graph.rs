@@ -1,0 +1,259 @@
+//! The commit graph: which commits are new, and where two lines met last.
+//!
+//! Answers depend on parent links alone. Commit times are chosen by whoever commits and decide nothing.
+
+use std::collections::{BinaryHeap, HashMap, HashSet};
+use std::rc::Rc;
+
+use crate::trust::object::{ObjectId, Objects};
+use crate::trust::refusal::{Refusal, RuleId, Stop};
+
+/// A walk may meet this many commits.
+pub const MAX_COMMITS: usize = 200_000;
+
+pub struct Graph<'a> {
+    objects: &'a dyn Objects,
+    parents: HashMap<ObjectId, Rc<[ObjectId]>>,
+    /// Length of the longest way to a root.
+    depth: HashMap<ObjectId, u32>,
+}
+
+impl<'a> Graph<'a> {
+    pub fn new(objects: &'a dyn Objects) -> Self {
+        Self { objects, parents: HashMap::new(), depth: HashMap::new() }
+    }
+
+    /// Every commit that `head` has and `base` has not, parents first. `None` if `head` does not descend from `base`.
+    pub fn range(&mut self, head: ObjectId, base: ObjectId) -> Result<Option<Vec<ObjectId>>, Stop> {
+        if head == base {
+            return Ok(Some(Vec::new()));
+        }
+        let mut order = self.post_order(head, |id| id == base)?;
+        let mut above = HashSet::from([base]);
+        for id in &order {
+            if self.parents(*id)?.iter().any(|parent| above.contains(parent)) {
+                above.insert(*id);
+            }
+        }
+        if !above.contains(&head) {
+            return Ok(None);
+        }
+        // A commit that does not descend from the base is on a side line, or as old as the base itself.
+        if above.len() <= order.len() {
+            let old: HashSet<_> = self.post_order(base, |_| false)?.into_iter().collect();
+            order.retain(|id| !old.contains(id));
+        }
+        Ok(Some(order))
+    }
+
+    /// Whether `old` is `new` or one of its ancestors.
+    pub fn is_ancestor(&mut self, old: ObjectId, new: ObjectId) -> Result<bool, Stop> {
+        let mut seen = HashSet::new();
+        let mut open = vec![new];
+        while let Some(id) = open.pop() {
+            if id == old {
+                return Ok(true);
+            }
+            if seen.insert(id) {
+                open.extend(self.parents(id)?.iter());
+            }
+        }
+        Ok(false)
+    }
+
+    /// The common ancestors that are not ancestors of another common ancestor. Two or more after criss-cross merges.
+    pub fn merge_bases(&mut self, one: ObjectId, other: ObjectId) -> Result<Vec<ObjectId>, Stop> {
+        const ONE: u8 = 1;
+        const OTHER: u8 = 2;
+        const BELOW: u8 = 4;
+        self.measure(one)?;
+        self.measure(other)?;
+        let mut marks = HashMap::from([(one, ONE)]);
+        *marks.entry(other).or_insert(0) |= OTHER;
+        let mut open: BinaryHeap<_> = marks.keys().map(|id| (self.depth[id], *id)).collect();
+        let mut bases = Vec::new();
+        // Deeper commits come first, so all marks of a commit are there when it is taken.
+        while open.iter().any(|(_, id)| marks[id] & BELOW == 0)
+            && let Some((_, id)) = open.pop()
+        {
+            let mut mark = marks[&id];
+            if mark == ONE | OTHER {
+                bases.push(id);
+                mark |= BELOW;
+            }
+            for parent in self.parents(id)?.iter() {
+                let known = marks.entry(*parent).or_insert_with(|| {
+                    open.push((self.depth[parent], *parent));
+                    0
+                });
+                *known |= mark;
+            }
+        }
+        Ok(bases)
+    }
+
+    fn parents(&mut self, id: ObjectId) -> Result<Rc<[ObjectId]>, Stop> {
+        if let Some(parents) = self.parents.get(&id) {
+            return Ok(parents.clone());
+        }
+        if self.parents.len() == MAX_COMMITS {
+            return Err(Refusal::new(
+                RuleId::Limits,
+                format!("the history has more than {MAX_COMMITS} commits to walk"),
+            )
+            .commit(&id.to_commit())
+            .hint("move the introduction forward to a newer commit that was reviewed")
+            .into());
+        }
+        let parents: Rc<[ObjectId]> = self.objects.parents(id)?.into();
+        self.parents.insert(id, parents.clone());
+        Ok(parents)
+    }
+
+    /// What can be reached from `start` without passing through where `stop` says so: parents before children.
+    fn post_order(&mut self, start: ObjectId, stop: impl Fn(ObjectId) -> bool) -> Result<Vec<ObjectId>, Stop> {
+        let mut order = Vec::new();
+        let mut seen = HashSet::from([start]);
+        let mut path = vec![(start, self.parents(start)?, 0)];
+        while let Some((id, parents, next)) = path.last_mut() {
+            match parents.get(*next).copied() {
+                Some(parent) => {
+                    *next += 1;
+                    if !stop(parent) && seen.insert(parent) {
+                        path.push((parent, self.parents(parent)?, 0));
+                    }
+                }
+                None => {
+                    order.push(*id);
+                    path.pop();
+                }
+            }
+        }
+        Ok(order)
+    }
+
+    fn measure(&mut self, start: ObjectId) -> Result<(), Stop> {
+        let mut path = vec![start];
+        while let Some(id) = path.last().copied() {
+            let parents = self.parents(id)?;
+            let before = path.len();
+            path.extend(parents.iter().filter(|parent| !self.depth.contains_key(parent)));
+            if path.len() == before {
+                let depth = parents.iter().map(|parent| self.depth[parent] + 1).max().unwrap_or(0);
+                self.depth.insert(id, depth);
+                path.pop();
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::fault::Fault;
+    use crate::trust::object::{Hazard, NamedEntry, RawCommit, TreeEntry};
+
+    /// Commit `i` has the parents `self.0[i]`, all smaller than `i`.
+    #[derive(Debug)]
+    struct Dag(Vec<Vec<usize>>);
+
+    fn id(number: usize) -> ObjectId {
+        let mut bytes = [0; 20];
+        bytes[..2].copy_from_slice(&u16::try_from(number).unwrap().to_be_bytes());
+        // Ids must not sort like the history.
+        bytes[2] = (number * 167 % 251) as u8;
+        bytes.rotate_left(2);
+        ObjectId::new(bytes)
+    }
+
+    impl Objects for Dag {
+        fn parents(&self, of: ObjectId) -> Result<Vec<ObjectId>, Fault> {
+            let number = (0..self.0.len()).find(|number| id(*number) == of).unwrap();
+            Ok(self.0[number].iter().map(|parent| id(*parent)).collect())
+        }
+        fn hazards(&self) -> Result<Vec<Hazard>, Fault> {
+            unreachable!()
+        }
+        fn commit(&self, _: ObjectId) -> Result<RawCommit, Fault> {
+            unreachable!()
+        }
+        fn entry(&self, _: ObjectId, _: &str) -> Result<Option<TreeEntry>, Fault> {
+            unreachable!()
+        }
+        fn tree(&self, _: ObjectId) -> Result<Vec<NamedEntry>, Fault> {
+            unreachable!()
+        }
+        fn blob(&self, _: ObjectId, _: usize) -> Result<Option<Vec<u8>>, Fault> {
+            unreachable!()
+        }
+    }
+
+    impl Dag {
+        /// `number` and everything below it.
+        fn closure(&self, number: usize) -> HashSet<usize> {
+            let mut closure = HashSet::from([number]);
+            for at in (0..=number).rev() {
+                if closure.contains(&at) {
+                    closure.extend(&self.0[at]);
+                }
+            }
+            closure
+        }
+    }
+
+    fn dag() -> impl Strategy<Value = Dag> {
+        prop::collection::vec((any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..8_u8), 2..24).prop_map(
+            |picks| {
+                let parents = |(number, (one, other, kind)): (usize, &(_, prop::sample::Index, _))| {
+                    let (one, other): (&prop::sample::Index, _) = (one, other);
+                    match (number, kind) {
+                        (0, _) | (_, 0) => vec![],
+                        (_, 1..=4) => vec![number - 1 - one.index(number.min(3))],
+                        _ if one.index(number) == other.index(number) => vec![one.index(number)],
+                        _ => vec![one.index(number), other.index(number)],
+                    }
+                };
+                Dag(picks.iter().enumerate().map(parents).collect())
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn a_range_is_what_the_head_has_and_the_base_has_not(dag in dag(), pick in any::<prop::sample::Index>()) {
+            let head = dag.0.len() - 1;
+            let base = pick.index(dag.0.len());
+            let range = Graph::new(&dag).range(id(head), id(base)).unwrap();
+            prop_assert_eq!(range.is_some(), dag.closure(head).contains(&base));
+            if let Some(range) = range {
+                let expected: HashSet<_> = (&dag.closure(head) - &dag.closure(base)).into_iter().map(id).collect();
+                prop_assert_eq!(range.iter().copied().collect::<HashSet<_>>(), expected);
+                let place = |of: usize| range.iter().position(|at| *at == id(of));
+                for (child, parents) in dag.0.iter().enumerate() {
+                    for parent in parents {
+                        prop_assert!(place(child).is_none() || place(*parent) < place(child));
+                    }
+                }
+            }
+        }
+
+        #[test]
+        fn merge_bases_are_the_best_common_ancestors(dag in dag(), one in any::<prop::sample::Index>(), other in any::<prop::sample::Index>()) {
+            let (one, other) = (one.index(dag.0.len()), other.index(dag.0.len()));
+            let common = &dag.closure(one) & &dag.closure(other);
+            let best = |at: &usize| !common.iter().any(|of| of != at && dag.closure(*of).contains(at));
+            let expected: HashSet<_> = common.iter().copied().filter(best).map(id).collect();
+            let bases = Graph::new(&dag).merge_bases(id(one), id(other)).unwrap();
+            prop_assert_eq!(bases.into_iter().collect::<HashSet<_>>(), expected);
+        }
+
+        #[test]
+        fn an_ancestor_is_below_or_the_same(dag in dag(), one in any::<prop::sample::Index>(), other in any::<prop::sample::Index>()) {
+            let (one, other) = (one.index(dag.0.len()), other.index(dag.0.len()));
+            prop_assert_eq!(Graph::new(&dag).is_ancestor(id(one), id(other)).unwrap(), dag.closure(other).contains(&one));
+        }
+    }
+}

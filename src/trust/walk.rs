@@ -1,0 +1,362 @@
+//! The walk over every commit that is not verified yet.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::rc::Rc;
+
+use time::OffsetDateTime;
+
+use crate::fault::Fault;
+use crate::name::CommitId;
+use crate::trust::TrustState;
+use crate::trust::commit::{self, Commit};
+use crate::trust::graph::Graph;
+use crate::trust::key::{Fingerprint, KeyError, SignatureError};
+use crate::trust::merge::{self, Protected};
+use crate::trust::object::{Hazard, ObjectId, Objects, Reading};
+use crate::trust::refusal::{Refusal, RuleId, Stop};
+use crate::trust::root::{Require, TrustRoot};
+use crate::trust::sshsig::{EnvelopeError, SshSignature};
+
+/// What a walk without refusals found.
+pub struct Walked {
+    pub commits: usize,
+    pub accepted: BTreeMap<Fingerprint, String>,
+    pub authors: Vec<String>,
+    pub head_signer: Option<String>,
+}
+
+/// Judges every commit that `head` has and the last verified commit has not.
+pub fn walk(
+    root: &TrustRoot,
+    state: Option<&TrustState>,
+    head: &CommitId,
+    objects: &dyn Objects,
+    now: OffsetDateTime,
+) -> Result<Walked, Stop> {
+    check_store(objects)?;
+    let head_id = object_id(head)?;
+    let introduction = object_id(&root.introduction)?;
+    let last = state.map(|state| object_id(&state.last_verified)).transpose()?;
+    let current = state.is_some_and(|state| state.trust_root == root.digest());
+    let base = last.filter(|_| current).unwrap_or(introduction);
+
+    let mut graph = Graph::new(objects);
+    let range = graph.range(head_id, base)?.ok_or_else(|| rollback(head, base, root))?;
+    let mut settled = HashSet::new();
+    if let Some(last) = last.filter(|_| !current) {
+        if !graph.is_ancestor(last, head_id)? {
+            return Err(rollback(head, last, root).into());
+        }
+        settled.extend(graph.range(last, introduction)?.unwrap_or_default());
+    }
+    let first_authors = match state {
+        Some(state) if current => state.authors.clone(),
+        _ => vec![format!("introduction {introduction}")],
+    };
+    let mut judge = Judge {
+        root,
+        objects,
+        now,
+        graph,
+        settled,
+        base,
+        accepted: state.map(|state| state.accepted.clone()).unwrap_or_default(),
+        trees: HashMap::new(),
+        protected: HashMap::new(),
+        authors: HashMap::new(),
+        first_authors: first_authors.into(),
+    };
+    let mut refusals = Vec::new();
+    let mut head_signer = state.filter(|_| current).and_then(|state| state.head_signer.clone());
+    for id in &range {
+        match judge.commit(*id) {
+            Ok(signer) => head_signer = signer,
+            Err(Stop::Refused(refused)) => refusals.extend(refused.refusals),
+            Err(fault) => return Err(fault),
+        }
+    }
+    if !refusals.is_empty() {
+        return Err(refusals.into());
+    }
+    let authors = judge.authors_of(head_id).to_vec();
+    Ok(Walked { commits: range.len(), accepted: judge.accepted, authors, head_signer })
+}
+
+/// Refuses a store that can show another history than the one that was pushed.
+pub fn check_store(objects: &dyn Objects) -> Result<(), Stop> {
+    let refusal = |hazard| match hazard {
+        Hazard::Replace(name) => Refusal::new(RuleId::Replace, format!("the store has a replacement ref `{name}`")),
+        Hazard::Grafts => Refusal::new(RuleId::Replace, "the store has grafts in `info/grafts`"),
+        Hazard::Alternates => Refusal::new(RuleId::Replace, "the store borrows objects by `objects/info/alternates`"),
+        Hazard::Shallow => Refusal::new(RuleId::Shallow, "the store is a shallow clone"),
+    };
+    let hint = "remove the `git/` directory of the state directory: the next run fetches it again";
+    let refusals: Vec<_> = objects.hazards()?.into_iter().map(|hazard| refusal(hazard).hint(hint)).collect();
+    if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+}
+
+pub fn object_id(commit: &CommitId) -> Result<ObjectId, Refusal> {
+    ObjectId::parse(commit.as_str().as_bytes()).ok_or_else(|| {
+        Refusal::new(RuleId::ObjectFormat, "the commit has a SHA-256 object id")
+            .commit(commit)
+            .hint("keep the config repo in the SHA-1 object format")
+    })
+}
+
+/// Tree and parents of a commit that is trusted already, if both implementations agree on them.
+pub fn agreed_reading(objects: &dyn Objects, id: ObjectId) -> Result<Reading, Stop> {
+    let raw = objects.commit(id)?;
+    match (raw.gix, raw.git2) {
+        (Some(gix), Some(git2)) if gix == git2 => Ok(gix),
+        _ => Err(readings_differ(id).into()),
+    }
+}
+
+fn readings_differ(id: ObjectId) -> Refusal {
+    Refusal::new(RuleId::Readings, "implementations of git disagree on tree or parents of the commit")
+        .commit(&id.to_commit())
+        .hint("make the commit again with git itself")
+}
+
+fn rollback(head: &CommitId, base: ObjectId, root: &TrustRoot) -> Refusal {
+    let what = if base.to_commit() == root.introduction { "the introduction" } else { "the last verified commit" };
+    Refusal::new(RuleId::Rollback, format!("the head does not descend from {what} {base}"))
+        .commit(head)
+        .hint("push a history that continues from that commit; a rewritten history needs a new introduction and a new trust state")
+}
+
+struct Judge<'a> {
+    root: &'a TrustRoot,
+    objects: &'a dyn Objects,
+    now: OffsetDateTime,
+    graph: Graph<'a>,
+    /// Commits that an earlier run accepted under another trust root.
+    settled: HashSet<ObjectId>,
+    base: ObjectId,
+    accepted: BTreeMap<Fingerprint, String>,
+    trees: HashMap<ObjectId, ObjectId>,
+    protected: HashMap<ObjectId, Protected>,
+    authors: HashMap<ObjectId, Rc<[String]>>,
+    first_authors: Rc<[String]>,
+}
+
+impl Judge<'_> {
+    /// Who signed the commit, if nothing is wrong with it. Its parents come first.
+    fn commit(&mut self, id: ObjectId) -> Result<Option<String>, Stop> {
+        let raw = self.objects.commit(id)?;
+        // Remembered even if refused, so that the children are judged by what they change themselves.
+        if let Some(reading) = &raw.gix {
+            self.trees.insert(id, reading.tree);
+        }
+        let commit = commit::parse(&raw.bytes).map_err(|error| {
+            Refusal::new(error.0, format!("the commit {}", error.1))
+                .commit(&id.to_commit())
+                .hint("make the commit again with `git commit -S` and without unusual headers, and push it in place of this one")
+        })?;
+        if raw.gix.as_ref() != Some(&commit.reading) || raw.git2.as_ref() != Some(&commit.reading) {
+            return Err(readings_differ(id).into());
+        }
+        let own = self.own_changes(id, &commit)?;
+        let signer = match self.signer(id, &commit, &own) {
+            Ok((key, principal)) => Some((key, principal)),
+            Err(_) if self.root.require == Require::Protected && own.is_empty() => None,
+            Err(refusal) => return Err(refusal.into()),
+        };
+        let shown = signer.as_ref().map(|(key, principal)| format!("{principal} {key}"));
+        self.accepted.extend(signer);
+        let authors = self.authors_after(&commit, &own, shown.as_deref())?;
+        self.authors.insert(id, authors);
+        Ok(shown)
+    }
+
+    /// The protected paths that the commit itself changes. A merge may have none.
+    fn own_changes(&mut self, id: ObjectId, commit: &Commit) -> Result<Vec<String>, Stop> {
+        let now = self.protected_in(commit.reading.tree)?;
+        let before = match commit.reading.parents[..] {
+            [] => Protected::default(),
+            [parent] => self.protected_at(parent)?,
+            [one, other, ..] => {
+                self.refuse_evil_merge(id, [one, other], &now)?;
+                return Ok(Vec::new());
+            }
+        };
+        Ok(now.differences(&before, &self.root.list))
+    }
+
+    fn refuse_evil_merge(&mut self, id: ObjectId, parents: [ObjectId; 2], now: &Protected) -> Result<(), Stop> {
+        let refuse = |path: &str, message: String, hint: &str| {
+            Refusal::new(RuleId::EvilMerge, message).commit(&id.to_commit()).path(path).hint(hint)
+        };
+        let (one, other) = (self.protected_at(parents[0])?, self.protected_at(parents[1])?);
+        let base = if one == other {
+            one
+        } else {
+            match self.graph.merge_bases(parents[0], parents[1])?[..] {
+                [] => Protected::default(),
+                [base] => self.protected_at(base)?,
+                _ => {
+                    let message =
+                        "the merged lines had been merged crosswise before, so it is open what the merge changes";
+                    let list = self.root.list.to_string();
+                    return Err(refuse(&list, message.into(), "rebase one line onto the other instead").into());
+                }
+            }
+        };
+        let own = merge::own_changes(self.objects, &self.root.list, [&one, &other], &base, now)?;
+        let refusals: Vec<_> = own
+            .iter()
+            .map(|path| {
+                let message = format!("the merge changes `{path}` beyond what its parents did, or drops what one did");
+                refuse(
+                    path,
+                    message,
+                    "rebase the branch, so that every change stands in a commit of its own, and merge again",
+                )
+            })
+            .collect();
+        if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
+    }
+
+    fn protected_at(&mut self, commit: ObjectId) -> Result<Protected, Stop> {
+        let tree = match self.trees.get(&commit) {
+            Some(tree) => *tree,
+            None => {
+                let tree = agreed_reading(self.objects, commit)?.tree;
+                self.trees.insert(commit, tree);
+                tree
+            }
+        };
+        Ok(self.protected_in(tree)?)
+    }
+
+    fn protected_in(&mut self, tree: ObjectId) -> Result<Protected, Fault> {
+        if let Some(protected) = self.protected.get(&tree) {
+            return Ok(*protected);
+        }
+        let protected = Protected::read(self.objects, tree, &self.root.list)?;
+        self.protected.insert(tree, protected);
+        Ok(protected)
+    }
+
+    fn signer(&self, id: ObjectId, commit: &Commit, own: &[String]) -> Result<(Fingerprint, String), Refusal> {
+        let refuse = |rule, message: String| {
+            let refusal = Refusal::new(rule, message).commit(&id.to_commit());
+            if own.is_empty() { refusal } else { refusal.path(&own.join(" ")) }
+        };
+        let armored = match commit.signature.as_deref() {
+            Some(text) if !text.starts_with("-----BEGIN PGP") => text,
+            Some(_) => {
+                return Err(refuse(RuleId::Unsigned, "the commit is signed with OpenPGP, not SSH".into())
+                    .hint(self.how_to_sign()));
+            }
+            None => return Err(refuse(RuleId::Unsigned, "the commit is not signed".into()).hint(self.how_to_sign())),
+        };
+        let signature = SshSignature::parse(armored).map_err(|error| {
+            let (rule, message) = match error {
+                EnvelopeError::Armor(why) => {
+                    (RuleId::Armor, format!("the signature is not what OpenSSH writes: {why}"))
+                }
+                EnvelopeError::Malformed => (RuleId::BadSignature, "the signature is malformed".into()),
+                EnvelopeError::Key(error @ KeyError::Malformed) => {
+                    (RuleId::BadSignature, format!("the signing key {error}"))
+                }
+                EnvelopeError::Key(error) => (RuleId::WeakKey, format!("the signing key {error}")),
+                EnvelopeError::Hash => (RuleId::WeakKey, "the signature is over a hash that is not accepted".into()),
+            };
+            refuse(rule, message).hint(self.how_to_sign())
+        })?;
+        let key = signature.key.fingerprint();
+        let refuse = |rule, message: String| refuse(rule, message).key(key.clone());
+        if signature.namespace != b"git" {
+            let message = "the signature was made for another purpose than a commit".to_owned();
+            return Err(refuse(RuleId::Namespace, message).hint(self.how_to_sign()));
+        }
+        signature.verify(&commit.payload).map_err(|error| {
+            let (rule, message) = match error {
+                SignatureError::Bad => (RuleId::BadSignature, "the signature does not hold over the commit"),
+                SignatureError::NoTouch => (RuleId::WeakKey, "the security key signed without being touched"),
+                SignatureError::Algorithm => (RuleId::WeakKey, "the signature's algorithm is not accepted"),
+            };
+            refuse(rule, message.to_owned()).hint(self.how_to_sign())
+        })?;
+        self.allow(id, &key, &signature.key.to_openssh(), refuse)
+    }
+
+    /// Whether the key, whose signature holds, may sign this commit by the runner's files and clock.
+    fn allow(
+        &self,
+        id: ObjectId,
+        key: &Fingerprint,
+        openssh: &str,
+        refuse: impl Fn(RuleId, String) -> Refusal,
+    ) -> Result<(Fingerprint, String), Refusal> {
+        let signer = self.root.signers.get(key);
+        let before = self.accepted.get(key).filter(|_| self.settled.contains(&id));
+        if self.root.revoked.contains(key) {
+            let refusal = refuse(RuleId::Revoked, format!("the commit is signed by the revoked key {key}"));
+            let refusal = match signer.map(|signer| signer.principal()).or(before.map(String::as_str)) {
+                Some(principal) => refusal.principal(principal),
+                None => refusal,
+            };
+            return Err(refusal.hint(
+                "have another signer make its changes again on top of the last commit before it; or, after review, move the introduction past it",
+            ));
+        }
+        if let Some(principal) = before {
+            return Ok((key.clone(), principal.clone()));
+        }
+        let Some(signer) = signer else {
+            let hint = format!(
+                "if you know whose key it is and trust it, add to the runner's allowed_signers:\nname@example.com namespaces=\"git\" {openssh}"
+            );
+            return Err(refuse(RuleId::UnknownKey, format!("the commit is signed by the unknown key {key}")).hint(hint));
+        };
+        let principal = signer.principal();
+        if !signer.may_sign_for_git() {
+            let message = format!("the key of {principal} may not sign in the namespace `git`");
+            let hint = "add `git` to the `namespaces` of its line in the runner's allowed_signers";
+            return Err(refuse(RuleId::Namespace, message).principal(principal).hint(hint));
+        }
+        if !signer.is_valid_at(self.now) {
+            let message = format!("the key of {principal} is not valid now, by its valid-after and valid-before");
+            let hint = "have a signer with a valid key make the commit again, or change the validity in the runner's allowed_signers";
+            return Err(refuse(RuleId::Expired, message).principal(principal).hint(hint));
+        }
+        Ok((key.clone(), principal.to_owned()))
+    }
+
+    fn how_to_sign(&self) -> String {
+        format!(
+            "sign with an SSH key:\n\
+             git config gpg.format ssh\n\
+             git config user.signingkey ~/.ssh/id_ed25519.pub\n\
+             git config commit.gpgsign true\n\
+             and sign again what is there, then push it:\n\
+             git rebase --exec 'git commit --amend --no-edit -S' {}",
+            self.base
+        )
+    }
+
+    /// Who signed the last change of the list, up to this commit.
+    fn authors_after(&mut self, commit: &Commit, own: &[String], signer: Option<&str>) -> Result<Rc<[String]>, Stop> {
+        if own.contains(&self.root.list.to_string()) {
+            return Ok(signer.map(str::to_owned).into_iter().collect());
+        }
+        let now = self.protected_in(commit.reading.tree)?.list;
+        let mut authors: Vec<Rc<[String]>> = Vec::new();
+        for parent in &commit.reading.parents {
+            if self.protected_at(*parent)?.list == now {
+                return Ok(self.authors_of(*parent));
+            }
+            authors.push(self.authors_of(*parent));
+        }
+        let mut all: Vec<String> = authors.iter().flat_map(|authors| authors.iter().cloned()).collect();
+        all.sort();
+        all.dedup();
+        Ok(all.into())
+    }
+
+    fn authors_of(&self, commit: ObjectId) -> Rc<[String]> {
+        self.authors.get(&commit).unwrap_or(&self.first_authors).clone()
+    }
+}

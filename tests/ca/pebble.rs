@@ -71,8 +71,8 @@ impl Pebble {
 
 /// One wave: all orders first, then everything else.
 async fn issue(ca: &AcmeCa, names: &[String]) -> Vec<String> {
-    let ordered = stream::iter(names.iter().cloned().collect::<Vec<_>>())
-        .map(|name| async move { (ca.new_order(&request(&[&name])).await.unwrap(), name) });
+    let ordered =
+        stream::iter(names.to_vec()).map(|name| async move { (ca.new_order(&request(&[&name])).await.unwrap(), name) });
     let orders: Vec<(Box<dyn Order>, String)> = ordered.buffered(32).collect().await;
     let issued = stream::iter(orders).map(|(mut order, name)| async move {
         answer_challenges(&mut *order).await;

@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug)]
 pub(super) enum Failed {
     NxDomain,
+    /// No zone of the server is above the name.
+    Refused,
     Other(String),
 }
 
@@ -29,10 +31,10 @@ pub(super) async fn txt(server: SocketAddr, name: &str) -> Result<Vec<String>, F
     Ok(texts.collect())
 }
 
-/// Tag and value of each CAA record at exactly this name. A name that does not exist has none.
+/// Tag and value of each CAA record at exactly this name. A name that does not exist or is no zone's has none.
 pub(super) async fn caa(server: SocketAddr, name: &str) -> Result<Vec<(String, String)>, Failed> {
     let records = match resolve(server, name, RecordType::CAA).await {
-        Err(Failed::NxDomain) => return Ok(Vec::new()),
+        Err(Failed::NxDomain | Failed::Refused) => return Ok(Vec::new()),
         records => records?,
     };
     let pairs = records.into_iter().filter_map(|data| match data {
@@ -55,6 +57,7 @@ async fn resolve(server: SocketAddr, name: &str, kind: RecordType) -> Result<Vec
         match response.metadata.response_code {
             ResponseCode::NoError => {}
             ResponseCode::NXDomain => return Err(Failed::NxDomain),
+            ResponseCode::Refused => return Err(Failed::Refused),
             code => return Err(Failed::Other(format!("DNS problem: {code} looking up {kind} for {name}"))),
         }
         let last = response.answers.last().map(|record| record.data.clone());

@@ -8,11 +8,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use ssh_key::Fingerprint;
 use time::Duration;
 
 use crate::list::parse::Known;
 use crate::name::CommitId;
+use crate::trust::{Fingerprint, Require};
 
 /// Directories of the authorities that need no entry (<https://letsencrypt.org/docs/acme-protocol-updates/>).
 const BUILT_IN: [(&str, &str); 2] = [
@@ -64,15 +64,6 @@ pub struct Trust {
     pub revoked: BTreeSet<Fingerprint>,
     /// How long renewals go on while the head is refused or unreachable; 30 d if not said.
     pub max_stale: Duration,
-}
-
-/// Which commits must be signed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum Require {
-    #[default]
-    All,
-    /// Those that touch the list or the hooks.
-    Protected,
 }
 
 /// A CA.

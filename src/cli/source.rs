@@ -88,7 +88,7 @@ fn remote(session: &Session) -> Remote {
         url: repository.url.clone(),
         ref_name: repository.ref_name.clone(),
         ssh_key: repository.ssh_key.clone(),
-        host_keys: repository.host_keys.clone(),
+        host_keys: repository.host_keys.iter().map(ToString::to_string).collect(),
         allow_local: repository.allow_local,
         store: session.config.state.join("git"),
     }

@@ -3,13 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use ssh_key::Fingerprint;
 use time::Duration;
 
 use super::{
-    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Repository, Require, Route53, Trust, ZonePin, value,
+    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Repository, Route53, Trust, ZonePin, value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
+use crate::trust::{Fingerprint, Require};
 use crate::name::CommitId;
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use ssh_key::Fingerprint;
+use crate::trust::Fingerprint;
 
 use crate::name::{Identifier, LineageName};
 
@@ -63,10 +63,9 @@ pub(super) fn list_path(text: &str) -> Result<String, String> {
 
 /// A SHA-256 fingerprint of an SSH key, as ssh-keygen prints it.
 pub(super) fn fingerprint(text: &str) -> Result<Fingerprint, String> {
-    match text.parse() {
-        Ok(fingerprint @ Fingerprint::Sha256(_)) => Ok(fingerprint),
-        _ => Err(format!("`{text}` is not a fingerprint such as `ssh-keygen -lf` prints, `SHA256:` and 43 characters")),
-    }
+    Fingerprint::parse(text).map_err(|_| {
+        format!("`{text}` is not a fingerprint such as `ssh-keygen -lf` prints, `SHA256:` and 43 characters")
+    })
 }
 
 /// A name that a list refers to, which becomes a folder.

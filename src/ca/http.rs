@@ -1,0 +1,217 @@
+//! The wire to the CA: TLS, deadlines, nonces, and a directory that is asked for once.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use ::http::header::{HeaderValue, LINK, USER_AGENT};
+use ::http::{Method, Request, StatusCode};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client as HyperClient;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use instant_acme::{BodyWrapper, BytesResponse, Error, HttpClient};
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+use rustls_pki_types::CertificateDer;
+use rustls_pki_types::pem::PemObject;
+use serde::Deserialize;
+use tokio::sync::OnceCell;
+use tracing::debug;
+
+use super::Settings;
+use super::refusal::Refusal;
+use super::reply::Reply;
+use crate::fault::{Fault, Retry};
+use crate::port::Clock;
+
+const REPLAY_NONCE: &str = "replay-nonce";
+/// Chains and orders stay far below this.
+const MAX_BODY: usize = 1 << 20;
+/// More nonces than requests are ever in flight would only grow stale.
+const MAX_NONCES: usize = 64;
+
+/// What of the directory this adapter needs itself (RFC 8555 section 7.1.1, RFC 9773 section 4.1).
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Directory {
+    new_nonce: String,
+    pub renewal_info: Option<String>,
+}
+
+/// Cheap to clone; clones share connections, directory and nonces.
+#[derive(Clone)]
+pub(super) struct Client(Arc<Wire>);
+
+type Https = HyperClient<HttpsConnector<HttpConnector>, BodyWrapper<Bytes>>;
+
+struct Wire {
+    directory_url: String,
+    extra_roots: Vec<CertificateDer<'static>>,
+    timeout: Duration,
+    clock: Arc<dyn Clock>,
+    https: OnceCell<Https>,
+    directory: OnceCell<(Directory, Reply)>,
+    /// From replies, the freshest last. instant-acme never sees them: it asks for one each time it signs.
+    nonces: Mutex<Vec<HeaderValue>>,
+}
+
+impl Client {
+    pub fn new(settings: &Settings, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
+        Ok(Self(Arc::new(Wire {
+            directory_url: settings.directory.clone(),
+            extra_roots: settings.root_pem.as_deref().map_or(Ok(Vec::new()), read_roots)?,
+            timeout: settings.timeout,
+            clock,
+            https: OnceCell::new(),
+            directory: OnceCell::new(),
+            nonces: Mutex::default(),
+        })))
+    }
+
+    pub async fn directory(&self) -> Result<&Directory, Fault> {
+        Ok(&self.0.directory().await?.0)
+    }
+
+    /// A plain GET, without a signature.
+    pub async fn get(&self, url: &str) -> Result<Reply, Fault> {
+        self.0.bare(Method::GET, url).await
+    }
+}
+
+impl HttpClient for Client {
+    fn request(
+        &self,
+        request: Request<BodyWrapper<Bytes>>,
+    ) -> Pin<Box<dyn Future<Output = Result<BytesResponse, Error>> + Send>> {
+        let wire = self.0.clone();
+        Box::pin(async move {
+            let reply = match *request.method() {
+                // instant-acme sends HEAD only to newNonce and GET only to the directory.
+                Method::HEAD => wire.nonce().await,
+                Method::GET => wire.directory().await.map(|(_, reply)| reply.clone()),
+                _ => wire.exchange(request).await,
+            };
+            reply.map(BytesResponse::from).map_err(|fault| Error::Other(Box::new(fault)))
+        })
+    }
+}
+
+impl Wire {
+    async fn directory(&self) -> Result<&(Directory, Reply), Fault> {
+        let ask = || async {
+            let reply = self.bare(Method::GET, &self.directory_url).await?;
+            if !reply.status.is_success() {
+                return Err(Refusal::of_reply(&reply).fault);
+            }
+            let directory = serde_json::from_slice(&reply.body).map_err(|error| {
+                Fault::new("acme:no-directory", format!("{} is not an ACME directory", self.directory_url))
+                    .caused_by(&error)
+            })?;
+            Ok((directory, reply))
+        };
+        self.directory.get_or_try_init(ask).await
+    }
+
+    /// A nonce that a reply brought, else one from newNonce (RFC 8555 section 7.2).
+    async fn nonce(&self) -> Result<Reply, Fault> {
+        let kept = self.nonces().pop();
+        let mut reply = match &kept {
+            Some(_) => Reply::new(StatusCode::OK, Default::default(), Bytes::new(), self.clock.now()),
+            None => self.bare(Method::HEAD, &self.directory().await?.0.new_nonce).await?,
+        };
+        if let Some(nonce) = kept.or_else(|| self.nonces().pop()).filter(|_| reply.status.is_success()) {
+            // RFC 8555 allows 204 too, instant-acme only 200.
+            reply.status = StatusCode::OK;
+            reply.headers.insert(REPLAY_NONCE, nonce);
+        }
+        Ok(reply)
+    }
+
+    fn nonces(&self) -> std::sync::MutexGuard<'_, Vec<HeaderValue>> {
+        self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn bare(&self, method: Method, url: &str) -> Result<Reply, Fault> {
+        let request = Request::builder().method(method).uri(url).body(BodyWrapper::default());
+        let request = request.map_err(|error| {
+            Fault::new("acme:bad-url", format!("`{url}` is not a URL")).caused_by(&error).retry(Retry::Never)
+        })?;
+        self.exchange(request).await
+    }
+
+    /// Sends a request and reads the whole answer before the deadline.
+    async fn exchange(&self, mut request: Request<BodyWrapper<Bytes>>) -> Result<Reply, Fault> {
+        let agent = HeaderValue::from_static(concat!("countersign/", env!("CARGO_PKG_VERSION")));
+        request.headers_mut().insert(USER_AGENT, agent);
+        let (method, uri, begun) = (request.method().clone(), request.uri().clone(), Instant::now());
+        let https = self.https.get_or_try_init(|| async { connect(&self.extra_roots) }).await?;
+        let read = async {
+            let (head, body) = https.request(request).await.map_err(|error| self.unreachable(&error))?.into_parts();
+            let body = Limited::new(body, MAX_BODY).collect().await;
+            Ok((head, body.map_err(|error| self.unreachable(&*error))?.to_bytes()))
+        };
+        let (mut head, body) = tokio::time::timeout(self.timeout, read).await.map_err(|_| self.late())??;
+        debug!(%method, %uri, status = head.status.as_u16(), ms = begun.elapsed().as_millis(), "acme");
+        if let Some(nonce) = head.headers.remove(REPLAY_NONCE) {
+            let mut nonces = self.nonces();
+            nonces.push(nonce);
+            let surplus = nonces.len().saturating_sub(MAX_NONCES);
+            nonces.drain(..surplus);
+        }
+        for link in head.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok()) {
+            debug!(link, "acme");
+        }
+        let reply = Reply::new(head.status, head.headers, body, self.clock.now());
+        reply.note();
+        Ok(reply)
+    }
+
+    fn late(&self) -> Fault {
+        let message = format!("the CA at {} did not answer within {} s", self.directory_url, self.timeout.as_secs());
+        Fault::new("acme:timeout", message)
+    }
+
+    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::new("acme:unreachable", format!("the CA at {} cannot be reached", self.directory_url))
+            .caused_by(error)
+            .hint(format!(
+                "see that this host can open {}, and that its certificate is trusted (`root` of the authority)",
+                self.directory_url
+            ))
+    }
+}
+
+fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    let roots: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(pem).collect();
+    let refused = || Fault::new("acme:bad-root", "the `root` of the authority is not a PEM certificate");
+    match roots {
+        Ok(roots) if !roots.is_empty() => Ok(roots),
+        Ok(_) => Err(refused().retry(Retry::Never)),
+        Err(error) => Err(refused().caused_by(&error).retry(Retry::Never)),
+    }
+}
+
+/// Without TCP_NODELAY each small frame of HTTP/2 waits for a delayed acknowledgement.
+fn connect(extra_roots: &[CertificateDer<'static>]) -> Result<Https, Fault> {
+    let mut roots = RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    for root in extra_roots {
+        roots
+            .add(root.clone())
+            .map_err(|error| Fault::new("acme:bad-root", "a TLS root is unusable").caused_by(&error))?;
+    }
+    let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| Fault::new("acme:tls", "TLS cannot be set up").caused_by(&error))?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    let mut tcp = HttpConnector::new();
+    tcp.set_nodelay(true);
+    tcp.enforce_http(false);
+    let https = HttpsConnectorBuilder::new().with_tls_config(tls).https_only().enable_http1().enable_http2();
+    Ok(HyperClient::builder(TokioExecutor::new()).build(https.wrap_connector(tcp)))
+}

@@ -1,0 +1,244 @@
+//! Carries wishes about TXT values out, by compare and swap until the set stood still.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use async_trait::async_trait;
+use tracing::debug;
+
+use super::batch::{Edit, TxtSet, Wish, split};
+use crate::fault::Fault;
+use crate::journal::{RecordSet, Txt};
+use crate::port::Change;
+
+/// How often a zone is read again after a refused batch.
+const RETRIES: u32 = 5;
+
+/// What stands at a name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Found {
+    Set(TxtSet),
+    /// TXT records with a routing policy, or an alias. A simple set cannot stand beside them.
+    Unsupported(String),
+}
+
+/// The record sets of hosted zones.
+#[async_trait]
+pub trait Records: Sync {
+    /// The TXT sets at `names`; a name without one is left out.
+    async fn read(&self, zone: &str, names: &BTreeSet<&str>) -> Result<BTreeMap<String, Found>, Fault>;
+    /// Carries a batch out as a whole. Gives the id of the change.
+    async fn change(&self, zone: &str, batch: &[Edit]) -> Result<String, Fault>;
+}
+
+/// Every value ends in exactly one change. The id is empty where everything was as wished already.
+///
+/// A refused batch is read again and sent in smaller parts, so that one name that is always refused ends up alone.
+pub async fn carry_out(
+    records: &dyn Records,
+    zone: &str,
+    mut wanted: BTreeMap<String, BTreeSet<String>>,
+    wish: Wish,
+) -> Vec<Change> {
+    let mut changes = Vec::new();
+    let mut most = usize::MAX;
+    let report = |name: &str, values: &BTreeSet<String>| -> Vec<Txt> {
+        let set = RecordSet { zone: zone.to_owned(), name: name.to_owned() };
+        values.iter().map(|value| Txt { set: set.clone(), value: value.clone() }).collect()
+    };
+    for retry in 0..=RETRIES {
+        let found = match records.read(zone, &wanted.keys().map(String::as_str).collect()).await {
+            Ok(found) => found,
+            Err(fault) => {
+                let left = wanted.iter().flat_map(|(name, values)| report(name, values)).collect();
+                changes.push(Change { records: left, result: Err(fault) });
+                return changes;
+            }
+        };
+        let mut edits = Vec::new();
+        for (name, values) in std::mem::take(&mut wanted) {
+            let old = match found.get(&name) {
+                Some(Found::Set(set)) => Some(set),
+                Some(Found::Unsupported(what)) => {
+                    changes.push(Change { records: report(&name, &values), result: Err(unsupported(&name, what)) });
+                    continue;
+                }
+                None => None,
+            };
+            match Edit::new(&name, &values, old, wish) {
+                Some(edit) => edits.push(edit),
+                None => changes.push(Change { records: report(&name, &values), result: Ok(String::new()) }),
+            }
+        }
+        let (batches, too_large) = split(edits, most);
+        for edit in too_large {
+            changes.push(Change { records: report(&edit.name, &edit.values), result: Err(oversized(&edit.name)) });
+        }
+        for batch in batches {
+            let result = records.change(zone, &batch).await;
+            match &result {
+                Err(fault) if is_open(fault) && retry < RETRIES => {
+                    debug!(zone, %fault, edits = batch.len(), "reading again");
+                    most = most.min((batch.len() / 8).max(1));
+                    wanted.extend(batch.into_iter().map(|edit| (edit.name, edit.values)));
+                }
+                _ => {
+                    let about = batch.iter().flat_map(|edit| report(&edit.name, &edit.values)).collect();
+                    changes.push(Change { records: about, result });
+                }
+            }
+        }
+        if wanted.is_empty() {
+            break;
+        }
+    }
+    changes
+}
+
+/// Refused because the sets are not as they were read, or perhaps carried out with the answer lost: reading tells.
+fn is_open(fault: &Fault) -> bool {
+    matches!(fault.code.as_str(), "route53:InvalidChangeBatch" | "route53:unreachable")
+}
+
+fn unsupported(name: &str, what: &str) -> Fault {
+    Fault::new("route53:unsupported-set", format!("the TXT records at {name} are {what}, not a simple set"))
+        .hint("take those records away, or lead the name elsewhere with a CNAME record")
+}
+
+fn oversized(name: &str) -> Fault {
+    Fault::new("route53:too-large", format!("the TXT set at {name} is larger than one request may be"))
+        .hint("take old values away from the set")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::dns::txt;
+
+    /// A zone that refuses what Route53 refuses, with somebody else who writes between read and change.
+    #[derive(Default)]
+    struct Rival {
+        sets: Mutex<BTreeMap<String, TxtSet>>,
+        /// Values that the other one adds to `n0`, one before each change.
+        intrusions: Mutex<Vec<String>>,
+        /// A name whose changes are always refused.
+        cursed: Option<&'static str>,
+        sizes: Mutex<Vec<usize>>,
+    }
+
+    #[async_trait]
+    impl Records for Rival {
+        async fn read(&self, _: &str, names: &BTreeSet<&str>) -> Result<BTreeMap<String, Found>, Fault> {
+            let sets = self.sets.lock().unwrap();
+            let found = names.iter().filter_map(|name| sets.get(*name));
+            Ok(found.map(|set| (set.name.clone(), Found::Set(set.clone()))).collect())
+        }
+
+        async fn change(&self, _: &str, batch: &[Edit]) -> Result<String, Fault> {
+            let mut sets = self.sets.lock().unwrap();
+            self.sizes.lock().unwrap().push(batch.len());
+            if let Some(value) = self.intrusions.lock().unwrap().pop() {
+                let empty = || TxtSet { name: "n0".into(), ttl: 300, records: Vec::new() };
+                sets.entry("n0".into()).or_insert_with(empty).records.push(txt::quote(value.as_bytes()));
+            }
+            let refused = |edit: &Edit| sets.get(&edit.name) != edit.old.as_ref() || self.cursed == Some(&edit.name);
+            if batch.iter().any(refused) {
+                return Err(Fault::new("route53:InvalidChangeBatch", "not as it was"));
+            }
+            for edit in batch {
+                match &edit.new {
+                    Some(set) => sets.insert(edit.name.clone(), set.clone()),
+                    None => sets.remove(&edit.name),
+                };
+            }
+            Ok("C1".to_owned())
+        }
+    }
+
+    impl Rival {
+        fn values(&self, name: &str) -> BTreeSet<String> {
+            let sets = self.sets.lock().unwrap();
+            let texts = sets.get(name).into_iter().flat_map(|set| set.records.clone());
+            texts.map(|text| String::from_utf8(txt::unquote(&text).unwrap()).unwrap()).collect()
+        }
+    }
+
+    fn wanted(names: usize) -> BTreeMap<String, BTreeSet<String>> {
+        (0..names).map(|at| (format!("n{at}"), BTreeSet::from([format!("mine{at}")]))).collect()
+    }
+
+    fn run(records: &Rival, wanted: BTreeMap<String, BTreeSet<String>>, wish: Wish) -> Vec<Change> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(carry_out(records, "Z1", wanted, wish))
+    }
+
+    #[test]
+    fn names_of_one_zone_are_one_change() {
+        let zone = Rival::default();
+        let changes = run(&zone, wanted(100), Wish::Present(60));
+        assert_eq!(changes.iter().map(|change| change.records.len()).collect::<Vec<_>>(), [100]);
+    }
+
+    #[test]
+    fn what_is_as_wished_is_a_change_without_an_id() {
+        let zone = Rival::default();
+        run(&zone, wanted(1), Wish::Present(60));
+        assert_eq!(run(&zone, wanted(1), Wish::Present(60))[0].result, Ok(String::new()));
+    }
+
+    #[test]
+    fn what_was_presented_is_cleaned_up_without_a_rest() {
+        let zone = Rival::default();
+        run(&zone, wanted(3), Wish::Present(60));
+        run(&zone, wanted(3), Wish::Absent);
+        assert!(zone.sets.lock().unwrap().is_empty());
+    }
+
+    #[test]
+    fn a_name_that_is_always_refused_fails_alone() {
+        let zone = Rival { cursed: Some("n7"), ..Rival::default() };
+        let changes = run(&zone, wanted(355), Wish::Present(60));
+        let failed: Vec<_> = changes.iter().filter(|change| change.result.is_err()).collect();
+        assert_eq!(
+            failed.iter().flat_map(|change| &change.records).map(|txt| &txt.set.name).collect::<Vec<_>>(),
+            ["n7"]
+        );
+        assert_eq!(zone.sets.lock().unwrap().len(), 354);
+    }
+
+    #[test]
+    fn a_rival_who_never_rests_ends_the_tries() {
+        let zone = Rival { intrusions: Mutex::new((0..100).map(|at| format!("f{at}")).collect()), ..Rival::default() };
+        let changes = run(&zone, wanted(1), Wish::Present(60));
+        assert_eq!(changes.len(), 1);
+        assert_eq!(changes[0].result.as_ref().unwrap_err().code, "route53:InvalidChangeBatch");
+        assert_eq!(zone.sizes.lock().unwrap().len(), 6);
+    }
+
+    proptest! {
+        #[test]
+        fn no_foreign_value_is_lost_and_every_value_is_in_one_change(
+            foreign in proptest::collection::vec("[a-z]{1,4}", 0..5),
+            names in 1..40_usize,
+        ) {
+            let zone = Rival { intrusions: Mutex::new(foreign.clone()), ..Rival::default() };
+            let changes = run(&zone, wanted(names), Wish::Present(60));
+            let mut told: Vec<_> = changes.iter().flat_map(|change| &change.records).map(|txt| &txt.value).collect();
+            told.sort();
+            let mut all: Vec<String> = (0..names).map(|at| format!("mine{at}")).collect();
+            all.sort();
+            prop_assert_eq!(told, all.iter().collect::<Vec<_>>());
+            prop_assert!(changes.iter().all(|change| change.result.is_ok()));
+            let left = zone.intrusions.lock().unwrap().len();
+            let written: BTreeSet<String> = foreign[left..].iter().cloned().chain(["mine0".to_owned()]).collect();
+            prop_assert_eq!(zone.values("n0"), written);
+
+            zone.intrusions.lock().unwrap().clear();
+            run(&zone, wanted(names), Wish::Absent);
+            prop_assert_eq!(zone.values("n0"), foreign[left..].iter().cloned().collect::<BTreeSet<_>>());
+        }
+    }
+}

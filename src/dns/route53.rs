@@ -1,0 +1,244 @@
+//! The Route53 API: zones, record sets, changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::future::Future;
+use std::hash::{BuildHasher, RandomState};
+use std::time::Duration;
+
+use async_trait::async_trait;
+use aws_config::SdkConfig;
+use aws_sdk_route53::config::retry::RetryConfig;
+use aws_sdk_route53::config::timeout::TimeoutConfig;
+use aws_sdk_route53::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_route53::operation::RequestId;
+use aws_sdk_route53::types::{
+    Change, ChangeAction, ChangeBatch, ChangeStatus, ResourceRecord, ResourceRecordSet, RrType,
+};
+use aws_sdk_route53::{Client, config};
+use tokio::time::Instant;
+use tracing::debug;
+
+use super::batch::{Edit, TxtSet};
+use super::edit::{Found, Records};
+use super::zone::{Zone, ZoneId};
+use crate::fault::{Fault, Retry};
+
+/// Up to so many names are read one by one, more by going through the zone.
+const FEW: usize = 3;
+/// How long throttling is waited out, beyond what the SDK does in one operation.
+const THROTTLED: Duration = Duration::from_secs(300);
+
+#[derive(Clone, Debug)]
+pub struct Route53 {
+    client: Client,
+}
+
+impl Route53 {
+    pub fn new(sdk: &SdkConfig) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(Duration::from_secs(5))
+            .read_timeout(Duration::from_secs(20))
+            .operation_timeout(Duration::from_secs(60))
+            .build();
+        let config = config::Builder::from(sdk)
+            .retry_config(RetryConfig::standard().with_max_attempts(8))
+            .timeout_config(timeouts)
+            .build();
+        Self { client: Client::from_conf(config) }
+    }
+
+    /// All public hosted zones.
+    pub async fn zones(&self) -> Result<Vec<Zone>, Fault> {
+        let mut zones = Vec::new();
+        let mut marker = None;
+        loop {
+            let ask = || self.client.list_hosted_zones().set_marker(marker.clone()).send();
+            let page = patiently("ListHostedZones", "*", ask).await?;
+            for zone in page.hosted_zones.iter().filter(|zone| !zone.config().is_some_and(|c| c.private_zone())) {
+                zones.push(Zone::new(zone.name(), ZoneId::parse(zone.id())?));
+            }
+            marker = page.next_marker;
+            if !page.is_truncated || marker.is_none() {
+                debug!(zones = zones.len(), "public hosted zones");
+                return Ok(zones);
+            }
+        }
+    }
+
+    /// Whether a change has reached all servers.
+    pub async fn is_insync(&self, id: &str) -> Result<bool, Fault> {
+        let answer = patiently("GetChange", id, || self.client.get_change().id(id).send()).await?;
+        Ok(answer.change_info().is_some_and(|info| *info.status() == ChangeStatus::Insync))
+    }
+
+    /// TXT sets from `first` on, up to `last` in Route53's order of names.
+    async fn list(
+        &self,
+        zone: &str,
+        first: &str,
+        last: &str,
+        found: &mut BTreeMap<String, Found>,
+    ) -> Result<(), Fault> {
+        let mut from = (first.to_owned(), RrType::Txt, None);
+        loop {
+            let ask = || {
+                let ask = self.client.list_resource_record_sets().hosted_zone_id(zone);
+                let ask = ask.start_record_name(&from.0).start_record_type(from.1.clone());
+                let ask = ask.set_start_record_identifier(from.2.clone());
+                ask.set_max_items((first == last).then_some(1)).send()
+            };
+            let page = patiently("ListResourceRecordSets", zone, ask).await?;
+            for set in page.resource_record_sets.iter().filter(|set| *set.r#type() == RrType::Txt) {
+                found.insert(plain(set.name()), found_set(set));
+            }
+            let (true, Some(name), Some(kind)) = (page.is_truncated, page.next_record_name, page.next_record_type)
+            else {
+                return Ok(());
+            };
+            if order(&name) > order(last) || first == last {
+                return Ok(());
+            }
+            from = (name, kind, page.next_record_identifier);
+        }
+    }
+}
+
+#[async_trait]
+impl Records for Route53 {
+    async fn read(&self, zone: &str, names: &BTreeSet<&str>) -> Result<BTreeMap<String, Found>, Fault> {
+        let mut found = BTreeMap::new();
+        let mut ordered: Vec<&str> = names.iter().copied().collect();
+        ordered.sort_by_key(|name| order(name));
+        match ordered[..] {
+            [first, .., last] if ordered.len() > FEW => self.list(zone, first, last, &mut found).await?,
+            _ => {
+                for name in ordered {
+                    self.list(zone, name, name, &mut found).await?;
+                }
+            }
+        }
+        Ok(found)
+    }
+
+    async fn change(&self, zone: &str, batch: &[Edit]) -> Result<String, Fault> {
+        let batch = batch.iter().flat_map(|edit| {
+            let delete = edit.old.iter().map(|set| (ChangeAction::Delete, set));
+            delete.chain(edit.new.iter().map(|set| (ChangeAction::Create, set)))
+        });
+        let changes: Result<Vec<Change>, _> = batch.map(|(action, set)| change(action, set)).collect();
+        let batch = changes.and_then(|changes| ChangeBatch::builder().set_changes(Some(changes)).build());
+        let batch = batch.map_err(|error| Fault::new("route53:bug", "an incomplete change").caused_by(&error))?;
+        let ask = || self.client.change_resource_record_sets().hosted_zone_id(zone).change_batch(batch.clone()).send();
+        let answer = patiently("ChangeResourceRecordSets", zone, ask).await?;
+        let id = answer.change_info().map(|info| info.id().trim_start_matches("/change/").to_owned());
+        debug!(zone, id, changes = batch.changes().len(), "change");
+        id.ok_or_else(|| Fault::new("route53:no-change-id", "Route53 took a change and gave no id"))
+    }
+}
+
+fn change(action: ChangeAction, set: &TxtSet) -> Result<Change, aws_sdk_route53::error::BuildError> {
+    let records: Result<Vec<_>, _> =
+        set.records.iter().map(|text| ResourceRecord::builder().value(text).build()).collect();
+    let set = ResourceRecordSet::builder().name(format!("{}.", set.name)).r#type(RrType::Txt).ttl(set.ttl);
+    Change::builder().action(action).resource_record_set(set.set_resource_records(Some(records?)).build()?).build()
+}
+
+fn found_set(set: &ResourceRecordSet) -> Found {
+    match (set.alias_target(), set.set_identifier()) {
+        (Some(_), _) => Found::Unsupported("an alias".to_owned()),
+        (_, Some(id)) if set.multi_value_answer() == Some(true) => Found::Unsupported(format!("multivalue (`{id}`)")),
+        (_, Some(id)) => Found::Unsupported(format!("of a routing policy (`{id}`)")),
+        (None, None) => Found::Set(TxtSet {
+            name: plain(set.name()),
+            ttl: set.ttl().unwrap_or_default(),
+            records: set.resource_records().iter().map(|record| record.value().to_owned()).collect(),
+        }),
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+/// Route53 sorts names by their labels from the right (API reference, ListResourceRecordSets).
+fn order(name: &str) -> Vec<String> {
+    plain(name).rsplit('.').map(str::to_owned).collect()
+}
+
+/// Calls until Route53 has room, five minutes at most. The SDK repeats too, but gives up earlier.
+async fn patiently<T, E, F>(operation: &str, about: &str, call: impl Fn() -> F) -> Result<T, Fault>
+where
+    F: Future<Output = Result<T, SdkError<E>>>,
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let deadline = Instant::now() + THROTTLED;
+    loop {
+        let error = match call().await {
+            Ok(answer) => return Ok(answer),
+            Err(error) => error,
+        };
+        let throttled = matches!(error.code(), Some("Throttling" | "ThrottlingException" | "PriorRequestNotComplete"));
+        if !throttled || Instant::now() >= deadline {
+            return Err(fault(operation, about, error));
+        }
+        let pause = Duration::from_millis(1000 + RandomState::new().hash_one(operation) % 4000);
+        debug!(operation, code = error.code(), pause = pause.as_millis(), "Route53 has no room");
+        tokio::time::sleep(pause).await;
+    }
+}
+
+fn fault<E>(operation: &str, about: &str, error: SdkError<E>) -> Fault
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    let Some(code) = error.code().map(str::to_owned) else { return unanswered(operation, &error) };
+    let said = error.message().unwrap_or("no reason given").trim().trim_end_matches('.').to_owned();
+    let request = error.as_service_error().and_then(|error| error.meta().request_id().map(str::to_owned));
+    let mut fault = Fault::new(format!("route53:{code}"), format!("Route53 refused {operation} on {about}: {said}"));
+    fault.causes.extend(request.map(|id| format!("request id {id}")));
+    match code.as_str() {
+        "AccessDenied" | "AccessDeniedException" => fault
+            .hint(format!(
+                "allow route53:{operation} for these credentials; `countersign iam-policy` prints the policy"
+            ))
+            .retry(Retry::Never),
+        "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "SignatureDoesNotMatch" => {
+            fault.hint("renew or correct the AWS credentials of `dns.route53`")
+        }
+        "NoSuchHostedZone" => fault.hint("correct the zone id under `dns.route53.zones` or in ACME_HOSTED_ZONE"),
+        _ => fault,
+    }
+}
+
+/// No answer came: no credentials, no connection or no time.
+fn unanswered<E: std::error::Error + 'static>(operation: &str, error: &SdkError<E>) -> Fault {
+    let fault = Fault::new("route53:unreachable", format!("Route53 gave no answer to {operation}")).caused_by(error);
+    if fault.causes.iter().any(|cause| cause.to_lowercase().contains("credential")) {
+        return Fault { code: "aws:no-credentials".into(), message: "no AWS credentials for Route53".into(), ..fault }
+            .hint("set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or `dns.route53.profile`, or run where a role is given")
+            .retry(Retry::Never);
+    }
+    fault.hint("see that this host can open the Route53 endpoint")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_sort_by_their_labels_from_the_right() {
+        let mut names = ["b.a.test", "test", "a.b.test", "_acme-challenge.a.test.", "A.test"];
+        names.sort_by_key(|name| order(name));
+        assert_eq!(names, ["test", "A.test", "_acme-challenge.a.test.", "b.a.test", "a.b.test"]);
+    }
+
+    #[test]
+    fn a_set_with_a_routing_policy_is_unsupported() {
+        let record = ResourceRecord::builder().value("\"x\"").build().unwrap();
+        let set = ResourceRecordSet::builder().name("N.test.").r#type(RrType::Txt).ttl(60).resource_records(record);
+        let weighted = set.clone().set_identifier("blue").weight(1).build().unwrap();
+        assert_eq!(found_set(&weighted), Found::Unsupported("of a routing policy (`blue`)".into()));
+        let simple = TxtSet { name: "n.test".into(), ttl: 60, records: vec!["\"x\"".into()] };
+        assert_eq!(found_set(&set.build().unwrap()), Found::Set(simple));
+    }
+}

@@ -1,0 +1,6 @@
+//! The CA adapter against real protocol partners.
+
+mod ca {
+    mod pebble;
+    pub mod rig;
+}

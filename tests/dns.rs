@@ -1,0 +1,9 @@
+//! The DNS adapter against the strict Route53 of the sandbox.
+#![cfg(feature = "sandbox")]
+
+mod dns {
+    mod change;
+    mod locate;
+    pub mod rig;
+    mod wait;
+}

@@ -1,6 +1,8 @@
 //! What a stored certificate says, and where it came from.
 
 pub mod check;
+pub mod pem;
+mod read;
 
 use std::collections::BTreeSet;
 
@@ -9,6 +11,11 @@ use time::OffsetDateTime;
 
 use crate::list::KeyType;
 use crate::name::{CommitId, Digest, Identifier, LineageName};
+
+pub use read::public_key_of;
+
+/// The schema of `meta.json`. A newer one is refused, never overwritten.
+pub const SCHEMA: u32 = 1;
 
 /// Facts read from a leaf certificate (RFC 5280).
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -1,1 +1,218 @@
 //! The lineage store on disk. `docs/store.md` is its specification.
+
+mod accounts;
+mod entries;
+pub mod layout;
+pub mod lock;
+mod read;
+mod tree;
+mod versions;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tracing::{debug, warn};
+
+use crate::fault::{Fault, Retry};
+use crate::journal::Entry;
+use crate::lineage::{Meta, Pems, Stored};
+use crate::name::LineageName;
+use crate::port::{Accounts, Inventory, RenewalInfo, Store};
+use crate::secret::Secret;
+use layout::Layout;
+
+pub use layout::Document;
+
+/// The store below one folder. Whoever writes holds the [`lock::Lock`]; whoever reads needs none.
+#[derive(Debug)]
+pub struct FileStore {
+    layout: Layout,
+    access: Access,
+    /// `published.json` is read, changed and written; two buckets of one version may come at once.
+    publishing: Mutex<()>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Access {
+    Read,
+    Write,
+}
+
+impl FileStore {
+    /// Opens the store at `root` for writing, and makes what is missing of it: folders 0700 whatever the umask.
+    ///
+    /// # Errors
+    /// `store:unwritable`, `store:foreign` (a link or somebody else's folder where the store wants its own, or
+    /// other things than a store), `store:newer-schema`.
+    pub fn open(root: &Path) -> Result<Self, Fault> {
+        Ok(Self::new(tree::prepare(root)?, Access::Write))
+    }
+
+    /// Opens the store at `root` without making or changing anything. A store that is not there is an empty one.
+    ///
+    /// # Errors
+    /// `store:newer-schema`. Every later write is refused with `store:read-only`.
+    pub fn open_read_only(root: &Path) -> Result<Self, Fault> {
+        let layout = Layout::new(root);
+        tree::check_schema(&layout)?;
+        Ok(Self::new(layout, Access::Read))
+    }
+
+    /// One of the single files at the top of the store, or `None` if there is none.
+    pub fn read_json<T: DeserializeOwned>(&self, document: Document) -> Result<Option<T>, Fault> {
+        read::json(&self.layout.document(document))
+    }
+
+    /// Replaces one of the single files at the top of the store, durably.
+    pub fn write_json<T: Serialize>(&self, document: Document, value: &T) -> Result<(), Fault> {
+        let path = self.writable()?.document(document);
+        let mut bytes =
+            serde_json::to_vec_pretty(value).map_err(|error| write::failed("write", &path, &error.into()))?;
+        bytes.push(b'\n');
+        write::file(&path, &bytes, write::PRIVATE)
+    }
+
+    /// Every version of a lineage that is kept in the archive, oldest first.
+    pub fn versions(&self, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
+        versions::all(&self.layout, lineage)
+    }
+
+    /// Brings a version back under its own number, such as from a bucket, and swaps `live` to it.
+    pub fn restore(&self, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
+        versions::restore(self.writable()?, meta, pems)
+    }
+
+    fn new(layout: Layout, access: Access) -> Self {
+        Self { layout, access, publishing: Mutex::new(()) }
+    }
+
+    fn writable(&self) -> Result<&Layout, Fault> {
+        match self.access {
+            Access::Write => Ok(&self.layout),
+            Access::Read => Err(Fault::new("store:read-only", "the store was opened for reading").retry(Retry::Never)),
+        }
+    }
+
+    /// Lineages that have a name in one of the store's folders.
+    fn named_in(&self, folder: &str) -> Result<BTreeSet<LineageName>, Fault> {
+        let names = read::names(&self.layout.folder(folder))?;
+        Ok(names.iter().filter_map(|name| LineageName::parse(name).ok()).collect())
+    }
+}
+
+impl Store for FileStore {
+    fn observe(&self) -> Result<Inventory, Fault> {
+        let mut inventory = Inventory::default();
+        let linked = self.named_in("live")?;
+        for lineage in &linked {
+            sort_in(versions::live(&self.layout, lineage), lineage, &mut inventory.live, &mut inventory.broken);
+        }
+        let stashed = self.named_in("stash")?;
+        let unlinked = self.named_in("archive")?.difference(&linked).cloned().collect();
+        for lineage in stashed.union(&unlinked) {
+            sort_in(versions::stashed(&self.layout, lineage), lineage, &mut inventory.stash, &mut inventory.broken);
+        }
+        for lineage in &entries::lineages(&self.layout)? {
+            sort_in(entries::entry(&self.layout, lineage), lineage, &mut inventory.journal, &mut inventory.broken);
+        }
+        debug!(live = inventory.live.len(), stash = inventory.stash.len(), broken = inventory.broken.len(), "observed");
+        Ok(inventory)
+    }
+
+    fn write_entry(&self, entry: &Entry) -> Result<(), Fault> {
+        entries::write_entry(self.writable()?, entry)
+    }
+
+    fn remove_entry(&self, lineage: &LineageName) -> Result<(), Fault> {
+        entries::remove_entry(self.writable()?, lineage)
+    }
+
+    fn write_attempt_key(&self, lineage: &LineageName, key: &Secret) -> Result<(), Fault> {
+        entries::write_attempt_key(self.writable()?, lineage, key)
+    }
+
+    fn attempt_key(&self, lineage: &LineageName) -> Result<Option<Secret>, Fault> {
+        entries::attempt_key(&self.layout, lineage)
+    }
+
+    fn deploy(&self, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
+        let stored = versions::deploy(self.writable()?, meta, pems)?;
+        debug!(lineage = %stored.meta.lineage, version = stored.meta.version, "deployed");
+        Ok(stored)
+    }
+
+    fn quarantine(&self, lineage: &LineageName, pems: &Pems, why: &Fault) -> Result<(), Fault> {
+        let path = versions::quarantine(self.writable()?, lineage, pems, why)?;
+        warn!(%lineage, code = why.code, path = %path.display(), "quarantined");
+        Ok(())
+    }
+
+    fn pems(&self, stored: &Stored) -> Result<Pems, Fault> {
+        versions::pems(&self.layout, stored)
+    }
+
+    fn record_published(&self, stored: &Stored, bucket: &str, etag: &str) -> Result<(), Fault> {
+        let layout = self.writable()?;
+        let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
+        versions::record_published(layout, &stored.meta, bucket, etag)
+    }
+
+    fn stash(&self, lineage: &LineageName) -> Result<(), Fault> {
+        versions::stash(self.writable()?, lineage)
+    }
+
+    fn unstash(&self, lineage: &LineageName) -> Result<(), Fault> {
+        versions::unstash(self.writable()?, lineage)
+    }
+
+    fn renewal_infos(&self) -> Result<BTreeMap<String, RenewalInfo>, Fault> {
+        let infos = self.read_json(Document::Ari);
+        // The CA tells it all again: a damaged file costs questions, not a run.
+        Ok(infos
+            .unwrap_or_else(|fault| {
+                warn!(%fault, "renewal information from earlier runs is lost");
+                None
+            })
+            .unwrap_or_default())
+    }
+
+    fn write_renewal_infos(&self, infos: &BTreeMap<String, RenewalInfo>) -> Result<(), Fault> {
+        self.write_json(Document::Ari, infos)
+    }
+}
+
+impl Accounts for FileStore {
+    fn load(&self, authority: &str) -> Result<Option<(Secret, Option<String>)>, Fault> {
+        accounts::load(&self.layout, authority)
+    }
+
+    fn save_key(&self, authority: &str, key: &Secret) -> Result<(), Fault> {
+        accounts::save_key(self.writable()?, authority, key)
+    }
+
+    fn save_url(&self, authority: &str, directory: &str, url: &str) -> Result<(), Fault> {
+        accounts::save_url(self.writable()?, authority, directory, url)
+    }
+}
+
+/// A lineage that cannot be read does not stop the others. The first fault of a lineage is kept.
+fn sort_in<T>(
+    found: Result<Option<T>, Fault>,
+    lineage: &LineageName,
+    sound: &mut BTreeMap<LineageName, T>,
+    broken: &mut BTreeMap<LineageName, Fault>,
+) {
+    match found {
+        Ok(Some(found)) => {
+            sound.insert(lineage.clone(), found);
+        }
+        Ok(None) => {}
+        Err(fault) => {
+            broken.entry(lineage.clone()).or_insert(fault);
+        }
+    }
+}

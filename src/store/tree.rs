@@ -1,0 +1,96 @@
+//! Makes the tree of the store, and makes sure that it is ours.
+
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+use super::layout::{FOLDERS, Layout, NEIGHBOURS, SCHEMA};
+use super::{read, write};
+use crate::fault::{Fault, Retry};
+
+/// Makes what is missing and checks what is there. Gives the layout below the real path of `root`.
+pub fn prepare(root: &Path) -> Result<Layout, Fault> {
+    let layout = claim(root)?;
+    for folder in FOLDERS {
+        write::own_folder(&layout.folder(folder))?;
+    }
+    if layout.schema().symlink_metadata().is_err() {
+        write::file(&layout.schema(), format!("{SCHEMA}\n").as_bytes(), write::PRIVATE)?;
+    }
+    Ok(layout)
+}
+
+/// Makes and checks the root only. Several runs may do so at once.
+pub fn claim(root: &Path) -> Result<Layout, Fault> {
+    let layout = Layout::new(&real_root(root)?);
+    check_schema(&layout)?;
+    check_content(&layout)?;
+    check_owners(&layout)?;
+    write::own_folder(layout.root())?;
+    Ok(layout)
+}
+
+/// Refuses a tree that a newer countersign wrote.
+pub fn check_schema(layout: &Layout) -> Result<(), Fault> {
+    let path = layout.schema();
+    let Some(text) = read::text(&path)? else { return Ok(()) };
+    match text.trim_end().parse::<u32>() {
+        Ok(found) if found > SCHEMA => Err(read::newer_schema(&path, found, SCHEMA)),
+        Ok(_) => Ok(()),
+        Err(error) => Err(read::unreadable(&path).caused_by(&error)),
+    }
+}
+
+fn real_root(root: &Path) -> Result<PathBuf, Fault> {
+    let failed = |error| write::failed("make", root, &error);
+    if fs::metadata(root).is_err() {
+        root.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
+        write::own_folder(root)?;
+    }
+    fs::canonicalize(root).map_err(failed)
+}
+
+/// A wrong `state:` must not turn somebody's folder into a store.
+fn check_content(layout: &Layout) -> Result<(), Fault> {
+    if layout.schema().symlink_metadata().is_ok() {
+        return Ok(());
+    }
+    let known = |name: &str| {
+        FOLDERS.contains(&name) || NEIGHBOURS.contains(&name) || name.ends_with(".tmp") || name.starts_with(".tmp")
+    };
+    match read::names(layout.root())?.into_iter().find(|name| !known(name)) {
+        None => Ok(()),
+        Some(name) => Err(foreign(format!("{} holds `{name}` and is no store", layout.root().display()))
+            .hint("let `state:` name a folder of its own")),
+    }
+}
+
+/// Who we are is what the file system says about a file that we make.
+fn check_owners(layout: &Layout) -> Result<(), Fault> {
+    let us = probe(layout.root())?;
+    let own = [layout.root().to_owned()].into_iter().chain(FOLDERS.map(|name| layout.folder(name)));
+    for path in own {
+        match path.symlink_metadata() {
+            Err(_) => {}
+            Ok(found) if !found.is_dir() => {
+                return Err(foreign(format!("{} is no folder", path.display()))
+                    .hint("the store does not follow links inside its tree; move it away"));
+            }
+            Ok(found) if found.uid() != us => {
+                let message = format!("{} belongs to user {}, this run is user {us}", path.display(), found.uid());
+                return Err(foreign(message).hint("run as the owner, or give the whole folder to the user of this run"));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+fn probe(root: &Path) -> Result<u32, Fault> {
+    let found = tempfile::tempfile_in(root).and_then(|file| file.metadata());
+    found.map(|found| found.uid()).map_err(|error| write::failed("write to", root, &error))
+}
+
+fn foreign(message: String) -> Fault {
+    Fault::new("store:foreign", message).retry(Retry::Never)
+}

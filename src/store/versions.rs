@@ -1,0 +1,283 @@
+//! Versions of a lineage: reading them, adding one, and moving a lineage to the stash and back.
+//!
+//! A lineage's folder is in `archive/` or in `stash/`, never in both. It moves by one rename.
+
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use super::layout::{LIVE, Layout, live_target, version, version_of_target, version_taken};
+use super::{read, write};
+use crate::fault::{Fault, Retry};
+use crate::lineage::{CertFacts, Meta, Pems, SCHEMA, Stored, public_key_of};
+use crate::name::LineageName;
+use crate::secret::Secret;
+
+const PRIVKEY: &str = "privkey.pem";
+const CERT: &str = "cert.pem";
+const CHAIN: &str = "chain.pem";
+const FULLCHAIN: &str = "fullchain.pem";
+const URL: &str = "url";
+const META: &str = "meta.json";
+const PUBLISHED: &str = "published.json";
+
+/// The version that is live. `None` if there is no link.
+pub fn live(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fault> {
+    let link = layout.live(lineage);
+    let Some(target) = target(&link)? else { return Ok(None) };
+    let Some(version) = version_of_target(lineage, &target) else {
+        return Err(broken(format!("{} points at {}", link.display(), target.display()))
+            .hint(format!("let it point at {}", live_target(lineage, 1).display())));
+    };
+    let dir = layout.archive(lineage).join(version.to_string());
+    match dir.symlink_metadata() {
+        Ok(found) if found.is_dir() => stored(&dir, lineage, version).map(Some),
+        _ if layout.stash(lineage).symlink_metadata().is_ok() => Ok(None),
+        _ => Err(broken(format!("{} points at nothing", link.display()))
+            .hint("let it point at a version that is there, or remove it to have the certificate ordered anew")),
+    }
+}
+
+/// The version of a stashed lineage that was live. `None` if the lineage is not stashed.
+///
+/// An `unstash` that was cut short counts as not begun.
+pub fn stashed(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fault> {
+    let (stash, archive) = (layout.stash(lineage), layout.archive(lineage));
+    match (stash.symlink_metadata().is_ok(), archive.symlink_metadata().is_ok()) {
+        (true, true) => Err(broken(format!("`{}` is in archive and in stash", lineage.as_str()))
+            .hint("keep the one that is right and move the other out of the store")),
+        (true, false) => {
+            marked(&stash, lineage)?.map(|version| at(&stash, lineage, version)).transpose().and_then(|found| {
+                found.map(Some).ok_or_else(|| broken(format!("{} does not say what was live", stash.display())))
+            })
+        }
+        (false, _) => match target(&layout.live(lineage))? {
+            Some(_) => Ok(None),
+            None => marked(&archive, lineage)?.map(|version| at(&archive, lineage, version)).transpose(),
+        },
+    }
+}
+
+/// Every version that is kept, oldest first.
+pub fn all(layout: &Layout, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
+    let dir = layout.archive(lineage);
+    let mut versions: Vec<u64> = read::names(&dir)?.iter().filter_map(|name| version(name)).collect();
+    versions.sort_unstable();
+    versions.into_iter().map(|version| at(&dir, lineage, version)).collect()
+}
+
+/// The PEM files of a version, checked against what its `meta.json` says.
+pub fn pems(layout: &Layout, stored: &Stored) -> Result<Pems, Fault> {
+    let dir = version_dir(layout, &stored.meta)?;
+    let text = |name: &str| read::text(&dir.join(name))?.ok_or_else(|| missing(&dir.join(name)));
+    let pems = Pems { privkey: Secret::new(text(PRIVKEY)?), cert: text(CERT)?, chain: text(CHAIN)? };
+    match check(&stored.meta, &pems) {
+        Ok(()) => Ok(pems),
+        Err(fault) => Err(broken(format!("the files in {} do not belong together", dir.display()))
+            .caused_by(&fault)
+            .hint("bring the folder back from a backup, or order anew")),
+    }
+}
+
+/// Adds a version above all that were ever used and swaps `live` to it.
+///
+/// A run that was cut short may come again with the same certificate: it gets the version that it stored.
+pub fn deploy(layout: &Layout, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
+    check(&meta, pems)?;
+    take_back(layout, &meta.lineage)?;
+    let dir = layout.archive(&meta.lineage);
+    let names = read::names(&dir)?;
+    let linked = target(&layout.live(&meta.lineage))?.and_then(|target| version_of_target(&meta.lineage, &target));
+    let highest = names.iter().filter_map(|name| version_taken(name)).chain(linked).max().unwrap_or(0);
+    if let Some(stored) = same(&dir, highest, &meta) {
+        return make_live(layout, stored);
+    }
+    let stored = add(&dir, Meta { version: highest + 1, ..meta }, pems)?;
+    for leftover in names.iter().filter(|name| version(name).is_none() && version_taken(name).is_some()) {
+        write::remove(&dir.join(leftover))?;
+    }
+    make_live(layout, stored)
+}
+
+/// Brings a version back under the number that it had, such as from a bucket, and swaps `live` to it.
+pub fn restore(layout: &Layout, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
+    check(&meta, pems)?;
+    if meta.version == 0 {
+        return Err(broken("versions count from 1".into()));
+    }
+    take_back(layout, &meta.lineage)?;
+    let dir = layout.archive(&meta.lineage);
+    let stored = match same(&dir, meta.version, &meta) {
+        Some(stored) => stored,
+        None => add(&dir, meta, pems)?,
+    };
+    make_live(layout, stored)
+}
+
+/// Adds to `published.json` of a version.
+pub fn record_published(layout: &Layout, meta: &Meta, bucket: &str, etag: &str) -> Result<(), Fault> {
+    let dir = version_dir(layout, meta)?;
+    let mut published = stored(&dir, &meta.lineage, meta.version)?.published;
+    if published.insert(bucket.to_owned(), etag.to_owned()).as_deref() == Some(etag) {
+        return Ok(());
+    }
+    write::file(&dir.join(PUBLISHED), &pretty(&published), write::PUBLIC)
+}
+
+/// Takes a lineage out of `live`. Every step may be repeated after a crash.
+pub fn stash(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
+    let (archive, stash) = (layout.archive(lineage), layout.stash(lineage));
+    let link = layout.live(lineage);
+    if stash.symlink_metadata().is_err() {
+        let version = target(&link)?.and_then(|target| version_of_target(lineage, &target));
+        let Some(version) = version.filter(|version| archive.join(version.to_string()).is_dir()) else {
+            return Err(not_there(lineage, "live"));
+        };
+        write::link(&archive.join(LIVE), Path::new(&version.to_string()))?;
+        write::rename(&archive, &stash)?;
+    } else if archive.symlink_metadata().is_ok() {
+        return stashed(layout, lineage).map(|_| ());
+    }
+    write::remove(&link)
+}
+
+/// Brings a lineage back as it was.
+pub fn unstash(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
+    let stored = stashed(layout, lineage)?.ok_or_else(|| not_there(lineage, "stashed"))?;
+    take_back(layout, lineage)?;
+    make_live(layout, stored).map(|_| ())
+}
+
+/// Keeps files that did not pass the checks, with the reason.
+pub fn quarantine(layout: &Layout, lineage: &LineageName, pems: &Pems, why: &Fault) -> Result<PathBuf, Fault> {
+    let dir = layout.quarantine(lineage);
+    write::own_folder(&dir)?;
+    let highest = read::names(&dir)?.iter().filter_map(|name| version_taken(name)).max().unwrap_or(0);
+    let path = dir.join((highest + 1).to_string());
+    let files = [
+        (PRIVKEY, pems.privkey.reveal().as_bytes(), write::PRIVATE),
+        (CERT, pems.cert.as_bytes(), write::PUBLIC),
+        (CHAIN, pems.chain.as_bytes(), write::PUBLIC),
+        ("fault.json", &pretty(why), write::PUBLIC),
+    ];
+    write::folder(&path, &files)?;
+    Ok(path)
+}
+
+fn check(meta: &Meta, pems: &Pems) -> Result<(), Fault> {
+    if CertFacts::from_pem(&pems.cert)? != meta.facts {
+        return Err(Fault::new("store:mismatch", "the certificate is not the one that its facts describe"));
+    }
+    if public_key_of(&pems.privkey)? != meta.facts.public_key {
+        return Err(Fault::new("store:key-mismatch", "the private key does not belong to the certificate"));
+    }
+    Ok(())
+}
+
+/// The version if it holds the certificate that `meta` is about.
+fn same(dir: &Path, version: u64, meta: &Meta) -> Option<Stored> {
+    let stored = at(dir, &meta.lineage, version).ok()?;
+    (stored.meta.facts == meta.facts && stored.meta.certificate_url == meta.certificate_url).then_some(stored)
+}
+
+fn add(dir: &Path, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
+    let meta = Meta { schema: SCHEMA, ..meta };
+    let url = format!("{}\n", meta.certificate_url);
+    let files = [
+        (PRIVKEY, pems.privkey.reveal().as_bytes(), write::PRIVATE),
+        (CERT, pems.cert.as_bytes(), write::PUBLIC),
+        (CHAIN, pems.chain.as_bytes(), write::PUBLIC),
+        (FULLCHAIN, &pems.fullchain().into_bytes(), write::PUBLIC),
+        (URL, url.as_bytes(), write::PUBLIC),
+        (META, &pretty(&meta), write::PUBLIC),
+    ];
+    write::own_folder(dir)?;
+    write::folder(&dir.join(meta.version.to_string()), &files)?;
+    Ok(Stored { meta, published: Default::default() })
+}
+
+fn make_live(layout: &Layout, stored: Stored) -> Result<Stored, Fault> {
+    let Meta { lineage, version, .. } = &stored.meta;
+    write::link(&layout.live(lineage), &live_target(lineage, *version))?;
+    write::remove(&layout.archive(lineage).join(LIVE))?;
+    Ok(stored)
+}
+
+/// Moves the folder of a stashed lineage back, so that its numbers are seen and its link can be made.
+fn take_back(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
+    let (stash, archive) = (layout.stash(lineage), layout.archive(lineage));
+    if stash.symlink_metadata().is_err() {
+        return Ok(());
+    }
+    if archive.symlink_metadata().is_ok() {
+        return stashed(layout, lineage).map(|_| ());
+    }
+    write::rename(&stash, &archive)
+}
+
+fn version_dir(layout: &Layout, meta: &Meta) -> Result<PathBuf, Fault> {
+    let name = meta.version.to_string();
+    let dirs = [layout.archive(&meta.lineage).join(&name), layout.stash(&meta.lineage).join(&name)];
+    let [archive, _] = &dirs;
+    dirs.iter().find(|dir| dir.is_dir()).cloned().ok_or_else(|| missing(archive))
+}
+
+fn at(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fault> {
+    stored(&dir.join(version.to_string()), lineage, version)
+}
+
+/// Reads `meta.json` and `published.json`; of the other files it only sees that they are there.
+fn stored(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fault> {
+    let path = dir.join(META);
+    let meta: Meta = read::versioned_json(&path, SCHEMA)?.ok_or_else(|| missing(&path))?;
+    if meta.lineage != *lineage || meta.version != version {
+        let is = format!("version {} of `{}`", meta.version, meta.lineage);
+        return Err(broken(format!("{} is about {is}", path.display())));
+    }
+    for name in [PRIVKEY, CERT, CHAIN, FULLCHAIN] {
+        let path = dir.join(name);
+        if !path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+            return Err(missing(&path));
+        }
+    }
+    let published = read::json(&dir.join(PUBLISHED))?.unwrap_or_default();
+    Ok(Stored { meta, published })
+}
+
+/// The version that the link inside a lineage's folder names.
+fn marked(dir: &Path, lineage: &LineageName) -> Result<Option<u64>, Fault> {
+    let Some(target) = target(&dir.join(LIVE))? else { return Ok(None) };
+    match target.to_str().and_then(version) {
+        Some(version) => Ok(Some(version)),
+        None => Err(broken(format!("the link `{LIVE}` of the stashed `{lineage}` names no version"))),
+    }
+}
+
+fn target(link: &Path) -> Result<Option<PathBuf>, Fault> {
+    match fs::read_link(link) {
+        Ok(target) => Ok(Some(target)),
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
+        Err(error) if error.kind() == ErrorKind::InvalidInput => {
+            Err(broken(format!("{} is not a symbolic link", link.display())))
+        }
+        Err(error) => Err(read::unreadable(link).caused_by(&error)),
+    }
+}
+
+fn pretty<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("plain data");
+    bytes.push(b'\n');
+    bytes
+}
+
+fn broken(message: String) -> Fault {
+    Fault::new("store:broken", message).retry(Retry::Never)
+}
+
+fn missing(path: &Path) -> Fault {
+    broken(format!("{} is missing or empty", path.display())).hint("bring it back from a backup")
+}
+
+fn not_there(lineage: &LineageName, what: &str) -> Fault {
+    Fault::new("store:no-lineage", format!("no lineage `{lineage}` is {what}")).retry(Retry::Never)
+}

@@ -91,7 +91,9 @@ impl Diagnostic {
 /// Puts diagnostics in file order, errors before warnings at the same place.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
     diagnostics.sort_by(|a, b| {
-        let place = |d: &Diagnostic| d.labels.first().map(|l| (l.place.file.as_str(), l.place.span.start));
+        fn place(diagnostic: &Diagnostic) -> Option<(&str, usize)> {
+            diagnostic.labels.first().map(|label| (label.place.file.as_str(), label.place.span.start))
+        }
         (place(a), a.severity, a.code, &a.message).cmp(&(place(b), b.severity, b.code, &b.message))
     });
 }

@@ -7,7 +7,7 @@ pub mod lock;
 mod read;
 mod tree;
 mod versions;
-mod write;
+pub mod write;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

@@ -23,17 +23,20 @@ pub(super) struct AcmeOrder {
     url: String,
     /// `None` until the CA was asked.
     seen: Option<instant_acme::Order>,
+    /// What the CA last said.
+    said: Option<Status>,
     /// The CA asked not to be asked before.
     rest_until: Option<Instant>,
 }
 
 impl AcmeOrder {
-    pub fn made(shared: Arc<Shared>, order: instant_acme::Order) -> Self {
-        Self { shared, url: order.url().to_owned(), seen: Some(order), rest_until: None }
+    pub fn made(shared: Arc<Shared>, mut order: instant_acme::Order) -> Self {
+        let said = plain_status(order.state());
+        Self { shared, url: order.url().to_owned(), seen: Some(order), said, rest_until: None }
     }
 
     pub fn at(shared: Arc<Shared>, url: &str) -> Self {
-        Self { shared, url: url.to_owned(), seen: None, rest_until: None }
+        Self { shared, url: url.to_owned(), seen: None, said: None, rest_until: None }
     }
 
     async fn seen(&mut self) -> Result<&mut instant_acme::Order, Fault> {
@@ -78,18 +81,15 @@ impl AcmeOrder {
         self.rest_until = wait.map(|wait| Instant::now() + wait.min(LONGEST_REST));
     }
 
-    async fn status(&mut self) -> Result<Status, Fault> {
+    async fn read_status(&mut self) -> Result<Status, Fault> {
         let state = self.seen().await?.state();
-        Ok(match state.status {
-            OrderStatus::Pending => Status::Pending,
-            OrderStatus::Ready => Status::Ready,
-            OrderStatus::Processing => Status::Processing,
-            OrderStatus::Valid => match &state.certificate {
-                Some(url) => Status::Valid(url.clone()),
-                None => return Err(Fault::new("acme:malformed-reply", "the order is valid but names no certificate")),
-            },
-            OrderStatus::Invalid => Status::Invalid(self.why_invalid().await),
-        })
+        let status = match (state.status, plain_status(state)) {
+            (_, Some(status)) => status,
+            (OrderStatus::Invalid, None) => Status::Invalid(self.why_invalid().await),
+            _ => return Err(Fault::new("acme:malformed-reply", "the order is valid but names no certificate")),
+        };
+        self.said = Some(status.clone());
+        Ok(status)
     }
 
     /// An order says little about its end: the problems stand at the challenges (RFC 8555 section 7.1.6).
@@ -108,6 +108,17 @@ impl AcmeOrder {
         };
         first.causes.extend(failed.chain(said).map(|fault| fault.to_string()));
         first
+    }
+}
+
+/// The status, if the order alone tells it.
+fn plain_status(state: &instant_acme::OrderState) -> Option<Status> {
+    match state.status {
+        OrderStatus::Pending => Some(Status::Pending),
+        OrderStatus::Ready => Some(Status::Ready),
+        OrderStatus::Processing => Some(Status::Processing),
+        OrderStatus::Valid => state.certificate.clone().map(Status::Valid),
+        OrderStatus::Invalid => None,
     }
 }
 
@@ -136,14 +147,21 @@ impl Order for AcmeOrder {
         &self.url
     }
 
+    fn status(&self) -> Option<Status> {
+        self.said.clone()
+    }
+
     /// Waits first if the CA's last answer asked for it, at most ten seconds.
     async fn refresh(&mut self) -> Result<Status, Fault> {
         if let Some(rest_until) = self.rest_until.take() {
             tokio::time::sleep_until(rest_until).await;
         }
         match self.fetch().await {
-            Ok(()) => self.status().await,
-            Err(refusal) if refusal.is_gone() => Ok(Status::Gone),
+            Ok(()) => self.read_status().await,
+            Err(refusal) if refusal.is_gone() => {
+                self.said = Some(Status::Gone);
+                Ok(Status::Gone)
+            }
             Err(refusal) => Err(refusal.fault),
         }
     }
@@ -183,7 +201,7 @@ impl Order for AcmeOrder {
             let refusal = match result {
                 Ok(()) => {
                     self.rest(reply);
-                    return self.status().await;
+                    return self.read_status().await;
                 }
                 Err(error) => Refusal::new(error, reply.as_ref()),
             };

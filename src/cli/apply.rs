@@ -38,7 +38,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     reports.also(session.config.state.join("report/junit.xml"))?;
     let source = source::fetch(&session, reports)?;
     let choices = session.choices(&args.selection)?;
-    let looked = session.block_on(observe::observe(&session, &source.list, false))??;
+    let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
     reports.run.inventory = looked.observed.inventory.clone();
     if let Some(file) = &args.plan {
@@ -92,7 +92,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
         let spinner = term::shows_progress(output.around) && !output.quiet;
         let listener: Box<dyn Listener> = if spinner { Box::new(Spinner::start()) } else { Box::new(Lines) };
         Ok(apply::apply(plan, &observed.inventory, &ports, listener.as_ref(), &stop).await)
-    })?
+    })
 }
 
 fn end(

@@ -19,7 +19,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let session = Session::open(global, "plan", reports)?;
         let source = if args.offline { source::last(&session, reports)? } else { source::fetch(&session, reports)? };
         let choices = session.choices(&args.selection)?;
-        let looked = session.block_on(observe::observe(&session, &source.list, args.offline))??;
+        let looked = session.block_on(observe::observe(&session, &source.list, args.offline))?;
         let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());

@@ -126,7 +126,7 @@ buckets:
             s3 = sandbox.s3_url(),
         );
         write::file(&self.config(), text.as_bytes(), 0o644)?;
-        let signers = self.signer.allowed_signers_line() + "\n";
+        let signers = self.signer.allowed_signers_line();
         write::file(&self.dir.join("allowed_signers"), signers.as_bytes(), 0o644)?;
         write::file(&self.dir.join("ca-root.pem"), sandbox.tls_root_pem().as_bytes(), 0o644)?;
         let key = self.signer.private_key();

@@ -48,7 +48,7 @@ impl Session {
 
     pub fn limits(&self) -> Limits {
         let limits = &self.config.limits;
-        Limits { max_changed_percent: limits.max_changed_percent, min_lineages: limits.min_lineages }
+        Limits { max_changed_percent: limits.max_changed_percent, min_lineages: limits.min_lineages as usize }
     }
 
     /// The choices of the command line.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::bucket::{self, S3Bucket};
 use crate::ca::{self, AcmeCa};
@@ -48,7 +49,7 @@ pub async fn dns(session: &Session) -> Result<Arc<dyn Dns>, Fault> {
     })
     .await;
     let settings = dns::Settings {
-        ttl: route53.ttl,
+        ttl: route53.ttl.into(),
         pins: route53.zones.iter().map(|(zone, pin)| (zone.clone(), pin.id.clone())).collect(),
         hosted_zone: std::env::var(HOSTED_ZONE).ok().filter(|zone| !zone.is_empty()),
         nameservers: route53.nameservers.clone(),
@@ -103,5 +104,5 @@ async fn sdk(aws: Aws<'_>) -> SdkConfig {
     let Some(role) = aws.assume_role else { return sdk };
     let provider = aws_config::sts::AssumeRoleProvider::builder(role).session_name("countersign").configure(&sdk);
     let provider = provider.build().await;
-    sdk.into_builder().credentials_provider(aws_credential_types::provider::SharedCredentialsProvider::new(provider)).build()
+    sdk.into_builder().credentials_provider(SharedCredentialsProvider::new(provider)).build()
 }

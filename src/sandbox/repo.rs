@@ -11,6 +11,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::name::CommitId;
+use crate::secret::Secret;
 use crate::trust::Fingerprint;
 
 /// A person with an ed25519 key.
@@ -44,6 +45,11 @@ impl Signer {
     pub fn sign(&self, namespace: &str, message: &[u8]) -> String {
         let signature = self.key.sign(namespace, HashAlg::Sha512, message).expect("an ed25519 key signs anything");
         signature.to_pem(LineEnding::LF).expect("a signature has a text form")
+    }
+
+    /// The private key in OpenSSH's format.
+    pub fn private_key(&self) -> Secret {
+        Secret::new(self.key.to_openssh(LineEnding::LF).expect("a key has a text form").to_string())
     }
 
     fn blob(&self) -> Vec<u8> {

@@ -1,0 +1,85 @@
+//! The arrow rule: the core is pure, adapters know their port and not each other.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Modules without effects: no files, no network, no environment, no clock, no async runtime.
+const PURE: [&str; 14] = [
+    "diag", "event", "fault", "journal", "lineage", "list", "name", "outcome", "plan", "port", "report", "secret",
+    "trust", "yaml",
+];
+
+/// What a pure module may not name.
+const EFFECTS: [&str; 9] = [
+    "tokio::", "std::fs", "std::env", "std::net", "std::process", "std::thread", "SystemTime", "now_utc", "std::io::std",
+];
+
+/// What must not be named in a module: (module, others).
+const FORBIDDEN: [(&str, &[&str]); 12] = [
+    ("ca", &["source", "dns", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
+    ("dns", &["source", "ca", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
+    ("bucket", &["source", "ca", "dns", "store", "plan", "apply", "report", "cli", "list"]),
+    ("store", &["source", "ca", "dns", "bucket", "plan", "apply", "report", "cli"]),
+    ("source", &["ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
+    ("apply", &["source", "ca", "dns", "store", "cli", "report", "trust"]),
+    ("plan", &["source", "ca", "dns", "store", "bucket", "apply", "report", "cli", "outcome"]),
+    ("trust", &["source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
+    ("list", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
+    ("report", &["source", "ca", "dns", "store", "bucket", "apply", "cli"]),
+    ("port", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli"]),
+    ("journal", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
+];
+
+fn src() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("src")
+}
+
+/// The files of a top-level module, without their tests.
+fn files(module: &str) -> Vec<(PathBuf, String)> {
+    let mut paths = vec![src().join(format!("{module}.rs"))];
+    let mut folders = vec![src().join(module)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).into_iter().flatten() {
+            let path = entry.unwrap().path();
+            if path.is_dir() { folders.push(path) } else { paths.push(path) }
+        }
+    }
+    paths.retain(|path| !path.ends_with("tests.rs"));
+    let code = |path: &PathBuf| {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        text.split("#[cfg(test)]").next().unwrap_or_default().to_owned()
+    };
+    paths.iter().map(|path| (path.clone(), code(path))).collect()
+}
+
+#[test]
+fn the_core_has_no_effects() {
+    for module in PURE {
+        for (path, code) in files(module) {
+            for effect in EFFECTS {
+                assert!(!code.contains(effect), "{} names {effect}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn arrows_point_one_way() {
+    for (module, forbidden) in FORBIDDEN {
+        for (path, code) in files(module) {
+            for other in forbidden {
+                for arrow in [format!("crate::{other}::"), format!("crate::{other};")] {
+                    assert!(!code.contains(&arrow), "{} names {arrow}", path.display());
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn only_wire_builds_adapters() {
+    for (path, code) in files("cli").into_iter().chain(files("apply")) {
+        let builds = ["AcmeCa::new", "Route53Dns::new", "S3Bucket::new"].iter().any(|made| code.contains(made));
+        assert!(!builds || path.ends_with("cli/wire.rs"), "{} builds an adapter", path.display());
+    }
+}

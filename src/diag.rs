@@ -90,12 +90,11 @@ impl Diagnostic {
 
 /// Puts diagnostics in file order, errors before warnings at the same place.
 pub fn sort(diagnostics: &mut [Diagnostic]) {
-    diagnostics.sort_by(|a, b| {
-        fn place(diagnostic: &Diagnostic) -> Option<(&str, usize)> {
-            diagnostic.labels.first().map(|label| (label.place.file.as_str(), label.place.span.start))
-        }
-        (place(a), a.severity, a.code, &a.message).cmp(&(place(b), b.severity, b.code, &b.message))
-    });
+    fn key(d: &Diagnostic) -> (Option<(&str, usize)>, Severity, &str, &str) {
+        let place = d.labels.first().map(|label| &label.place);
+        (place.map(|place| (place.file.as_str(), place.span.start)), d.severity, d.code, &d.message)
+    }
+    diagnostics.sort_by(|a, b| key(a).cmp(&key(b)));
 }
 
 /// A file of the list as text, with its path in the repository.

@@ -1,1 +1,3 @@
 //! Carries out an approved plan: one wave of orders, then publishing.
+
+pub mod publish;

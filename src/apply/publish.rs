@@ -1,11 +1,239 @@
-use crate::{fault::Fault, lineage::*, port::*};
+//! Publishes a version to a bucket, and repairs one that was published.
+//!
+//! Immutable objects first, the manifest after them, the pointer last. Every write is conditional and sent once;
+//! after an error or a refusal the object itself tells how it ended. So any run may be cut short anywhere, and the
+//! next one goes on.
+
 use std::collections::BTreeMap;
+
+use futures::future::try_join_all;
+use tracing::debug;
+
+use crate::bucket::layout::{
+    self, Manifest, Pointer, SCHEMA, flat_key, manifest_key, pointer_key, to_json, version_prefix,
+};
+use crate::fault::{Fault, Retry};
+use crate::lineage::{Pems, Stored};
+use crate::name::Digest;
+use crate::port::{Bucket, Condition, ObjectSummary, Written};
+
+/// A write is sent so many times, each time after a look.
+const TRIES: usize = 4;
+
+/// Brings a version with its pointer into a bucket. Gives the pointer's ETag, which is to be recorded.
+///
+/// What is there already is compared and left. `flat` adds plain copies for scripts, after the pointer.
+///
+/// # Errors
+/// `s3:pointer-ahead` if the bucket points at a later version, `s3:pointer-differs` if at another one of the same
+/// number, `s3:immutable-differs` if an object of this version holds something else, and the bucket's own faults.
+/// Nothing of this is ever overwritten.
 pub async fn publish(
-    _b: &dyn Bucket,
-    _l: &BTreeMap<String, ObjectSummary>,
-    _s: &Stored,
-    _p: &Pems,
-    _f: bool,
+    bucket: &dyn Bucket,
+    listing: &BTreeMap<String, ObjectSummary>,
+    stored: &Stored,
+    pems: &Pems,
+    flat: bool,
 ) -> Result<String, Fault> {
-    todo!()
+    let target = Target { bucket, stored, metadata: metadata(stored) };
+    let pointer = bucket.get(&pointer_key(&stored.meta.lineage)).await?;
+    place(stored, pointer.as_ref())?;
+    target.put_files(listing, pems).await?;
+    let manifest = target.put_manifest(listing, &Manifest::new(stored, pems)).await?;
+    let etag = target.move_pointer(pointer, manifest).await?;
+    if flat {
+        try_join_all(layout::files(pems).iter().map(|(name, bytes)| target.put_copy(name, bytes))).await?;
+    }
+    debug!(lineage = %stored.meta.lineage, sequence = stored.meta.version, etag, "published");
+    Ok(etag)
 }
+
+/// Where one version goes.
+struct Target<'a> {
+    bucket: &'a dyn Bucket,
+    stored: &'a Stored,
+    metadata: BTreeMap<String, String>,
+}
+
+/// Where the pointer of a bucket stands, seen from our version.
+enum Place {
+    Absent,
+    Behind(u64),
+    /// Same sequence, with the manifest's digest.
+    Here(Digest),
+}
+
+/// What stands at a key after a conditional write.
+enum Landed {
+    /// Our bytes, with their ETag.
+    Ours(String),
+    /// Other bytes, with their ETag.
+    Theirs(Vec<u8>, String),
+}
+
+impl Target<'_> {
+    async fn put_files(&self, listing: &BTreeMap<String, ObjectSummary>, pems: &Pems) -> Result<(), Fault> {
+        let prefix = version_prefix(self.stored);
+        let put = async |name: &str, bytes: &[u8]| {
+            let key = format!("{prefix}{name}");
+            match self.put_new(listing, &key, bytes).await? {
+                Landed::Ours(_) => Ok(()),
+                Landed::Theirs(..) => Err(differs(&key)),
+            }
+        };
+        try_join_all(layout::files(pems).iter().map(|(name, bytes)| put(name, bytes))).await.map(|_| ())
+    }
+
+    /// The digest of the manifest that stands in the bucket. An earlier release may have worded it differently.
+    async fn put_manifest(
+        &self,
+        listing: &BTreeMap<String, ObjectSummary>,
+        manifest: &Manifest,
+    ) -> Result<Digest, Fault> {
+        let (key, ours) = (manifest_key(self.stored), to_json(manifest));
+        match self.put_new(listing, &key, &ours).await? {
+            Landed::Ours(_) => Ok(Digest::of(&ours)),
+            Landed::Theirs(found, _) => match serde_json::from_slice::<Manifest>(&found) {
+                Ok(other) if other.same_version(manifest) => Ok(Digest::of(&found)),
+                _ => Err(differs(&key)),
+            },
+        }
+    }
+
+    async fn move_pointer(&self, mut found: Option<(Vec<u8>, String)>, manifest: Digest) -> Result<String, Fault> {
+        let key = pointer_key(&self.stored.meta.lineage);
+        for _ in 0..TRIES {
+            let place = place(self.stored, found.as_ref())?;
+            let etag = found.map(|(_, etag)| etag);
+            let previous = match (place, etag.clone()) {
+                (Place::Here(digest), Some(etag)) if digest == manifest => return Ok(etag),
+                (Place::Here(_), _) => return Err(pointer_differs(self.stored)),
+                (Place::Behind(sequence), _) => Some(sequence),
+                (Place::Absent, _) => None,
+            };
+            let pointer = to_json(&Pointer::new(self.stored, manifest.clone(), previous));
+            let condition = etag.map_or(Condition::Absent, Condition::Etag);
+            match self.write(&key, &pointer, &condition).await? {
+                Landed::Ours(etag) => return Ok(etag),
+                Landed::Theirs(bytes, etag) => found = Some((bytes, etag)),
+            }
+        }
+        Err(contested(&key))
+    }
+
+    async fn put_copy(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+        let key = flat_key(&self.stored.meta.lineage, name);
+        let condition = match self.bucket.get(&key).await? {
+            Some((found, _)) if found == bytes => return Ok(()),
+            Some((_, etag)) => Condition::Etag(etag),
+            None => Condition::Absent,
+        };
+        match self.write(&key, bytes, &condition).await? {
+            Landed::Ours(_) => Ok(()),
+            Landed::Theirs(..) => Err(contested(&key)),
+        }
+    }
+
+    /// What is listed is looked at first, so that a repair sends no key anew.
+    async fn put_new(
+        &self,
+        listing: &BTreeMap<String, ObjectSummary>,
+        key: &str,
+        bytes: &[u8],
+    ) -> Result<Landed, Fault> {
+        if listing.contains_key(key)
+            && let Some((found, etag)) = self.bucket.get(key).await?
+        {
+            return Ok(landed(bytes, found, etag));
+        }
+        self.write(key, bytes, &Condition::Absent).await
+    }
+
+    /// Writes until it is known what stands at the key.
+    async fn write(&self, key: &str, bytes: &[u8], condition: &Condition) -> Result<Landed, Fault> {
+        let mut last = None;
+        for _ in 0..TRIES {
+            match self.bucket.put(key, bytes, &self.metadata, condition).await {
+                Ok(Written::Done(etag)) => return Ok(Landed::Ours(etag)),
+                Ok(Written::Refused) => {}
+                Err(fault) if fault.retry == Retry::Never => return Err(fault),
+                Err(fault) => {
+                    debug!(key, code = fault.code, "a write failed; looking whether it happened");
+                    last = Some(fault);
+                }
+            }
+            match self.bucket.get(key).await {
+                Err(fault) => return Err(last.unwrap_or(fault)),
+                // The object is as it was before: the write did not happen.
+                Ok(Some((_, etag))) if *condition == Condition::Etag(etag.clone()) && last.is_some() => {}
+                Ok(Some((found, etag))) => return Ok(landed(bytes, found, etag)),
+                Ok(None) => {}
+            }
+        }
+        Err(last.unwrap_or_else(|| contested(key)))
+    }
+}
+
+fn landed(ours: &[u8], found: Vec<u8>, etag: String) -> Landed {
+    if found == ours { Landed::Ours(etag) } else { Landed::Theirs(found, etag) }
+}
+
+fn metadata(stored: &Stored) -> BTreeMap<String, String> {
+    let pairs = [
+        ("lineage", stored.meta.lineage.to_string()),
+        ("sequence", stored.meta.version.to_string()),
+        ("commit", stored.meta.provenance.commit.to_string()),
+    ];
+    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// Refuses a pointer that is ahead of us or that we do not understand.
+fn place(stored: &Stored, found: Option<&(Vec<u8>, String)>) -> Result<Place, Fault> {
+    let lineage = &stored.meta.lineage;
+    let Some((bytes, _)) = found else { return Ok(Place::Absent) };
+    let pointer: Pointer = serde_json::from_slice(bytes).map_err(|error| {
+        let message = format!("`{}` is not a pointer that this countersign can read", pointer_key(lineage));
+        Fault::new("s3:pointer-unreadable", message)
+            .caused_by(&error)
+            .hint("see who wrote it; if it is of no use, delete the object and apply again")
+            .retry(Retry::Never)
+    })?;
+    if pointer.schema > SCHEMA || pointer.lineage != *lineage {
+        return Err(pointer_differs(stored));
+    }
+    let ours = stored.meta.version;
+    match pointer.sequence {
+        theirs if theirs > ours => {
+            let message = format!("the bucket points at version {theirs} of `{lineage}`, the store has {ours}");
+            let hint = "another store publishes here, or this store is old: `countersign restore --from-bucket`";
+            Err(Fault::new("s3:pointer-ahead", message).hint(hint).retry(Retry::Never))
+        }
+        theirs if theirs == ours => match pointer.prefix == version_prefix(stored) {
+            true => Ok(Place::Here(pointer.manifest)),
+            false => Err(pointer_differs(stored)),
+        },
+        theirs => Ok(Place::Behind(theirs)),
+    }
+}
+
+fn pointer_differs(stored: &Stored) -> Fault {
+    let lineage = &stored.meta.lineage;
+    let message = format!("the bucket's pointer of `{lineage}` is of another store or of a newer countersign");
+    Fault::new("s3:pointer-differs", message)
+        .hint("give each store a prefix of its own, or `countersign restore --from-bucket`")
+        .retry(Retry::Never)
+}
+
+fn differs(key: &str) -> Fault {
+    Fault::new("s3:immutable-differs", format!("`{key}` is in the bucket with another content"))
+        .hint("find out who wrote it; delete the object, then apply again")
+        .retry(Retry::Never)
+}
+
+fn contested(key: &str) -> Fault {
+    Fault::new("s3:contested", format!("somebody else writes `{key}` at the same time"))
+        .hint("see that only one store publishes below this prefix")
+}
+
+#[cfg(test)]
+mod tests;

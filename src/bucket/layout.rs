@@ -1,0 +1,202 @@
+//! What stands where in a bucket: keys, the manifest of a version, and the pointer to the current one. Pure.
+//!
+//! Objects below `<lineage>/v/` never change. `<lineage>/current.json` is written last, by compare-and-swap, so a
+//! reader sees the old version or the new one. The pointer holds the manifest's digest and the manifest the
+//! digests of the files: torn writes and damage in transit show, a person who may write to the bucket does not.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+use time::OffsetDateTime;
+use zeroize::Zeroizing;
+
+use crate::lineage::{Pems, Stored};
+use crate::name::{CommitId, Digest, Identifier, LineageName};
+use crate::port::ObjectSummary;
+
+/// The schema of manifests and pointers.
+pub const SCHEMA: u32 = 1;
+
+/// The files of a version, and the names of the flat copies.
+pub const FILES: [&str; 4] = ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"];
+
+const MANIFEST: &str = "manifest.json";
+
+/// `manifest.json`: what a version holds, and who asked for it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Manifest {
+    pub schema: u32,
+    pub lineage: LineageName,
+    pub sequence: u64,
+    pub serial: String,
+    pub names: BTreeSet<Identifier>,
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_before: OffsetDateTime,
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// Digest of the subject public key info (DER).
+    pub public_key: Digest,
+    pub files: BTreeMap<String, FileDigest>,
+    /// The verified commit that asked for the certificate, and who signed it.
+    pub commit: CommitId,
+    pub signers: Vec<String>,
+}
+
+/// One file of a version.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FileDigest {
+    /// Bytes.
+    pub size: u64,
+    pub sha256: Digest,
+}
+
+/// `current.json`: the version that readers should use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pointer {
+    pub schema: u32,
+    pub lineage: LineageName,
+    /// Counts up, never down.
+    pub sequence: u64,
+    /// Where the version's objects are, below the bucket's prefix, with a `/` at the end.
+    pub prefix: String,
+    /// Digest of the bytes of `manifest.json`.
+    pub manifest: Digest,
+    /// When the certificate ends.
+    #[serde(with = "time::serde::rfc3339")]
+    pub not_after: OffsetDateTime,
+    /// The sequence of the pointer that this one replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub previous: Option<u64>,
+}
+
+impl Manifest {
+    pub fn new(stored: &Stored, pems: &Pems) -> Self {
+        let facts = stored.facts();
+        let digest = |bytes: &[u8]| FileDigest { size: bytes.len() as u64, sha256: Digest::of(bytes) };
+        Self {
+            schema: SCHEMA,
+            lineage: stored.meta.lineage.clone(),
+            sequence: stored.meta.version,
+            serial: facts.serial.clone(),
+            names: facts.identifiers.clone(),
+            not_before: facts.not_before,
+            not_after: facts.not_after,
+            public_key: facts.public_key.clone(),
+            files: files(pems).iter().map(|(name, bytes)| ((*name).to_owned(), digest(bytes))).collect(),
+            commit: stored.meta.provenance.commit.clone(),
+            signers: stored.meta.provenance.signers.clone(),
+        }
+    }
+
+    /// Whether both describe the same files of the same version. A later release may word the rest differently.
+    pub fn same_version(&self, other: &Self) -> bool {
+        let key = |manifest: &Self| (manifest.lineage.clone(), manifest.sequence, manifest.serial.clone());
+        key(self) == key(other) && self.files == other.files
+    }
+}
+
+impl Pointer {
+    /// The pointer to a version whose manifest has this digest.
+    pub fn new(stored: &Stored, manifest: Digest, previous: Option<u64>) -> Self {
+        Self {
+            schema: SCHEMA,
+            lineage: stored.meta.lineage.clone(),
+            sequence: stored.meta.version,
+            prefix: version_prefix(stored),
+            manifest,
+            not_after: stored.facts().not_after,
+            previous,
+        }
+    }
+}
+
+/// The bytes of a manifest or pointer.
+pub fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("plain data");
+    bytes.push(b'\n');
+    bytes
+}
+
+/// The files of a version with their bytes, in the order of [`FILES`].
+pub fn files(pems: &Pems) -> [(&'static str, Zeroizing<Vec<u8>>); 4] {
+    let fullchain = pems.fullchain();
+    let texts = [&pems.cert, &pems.chain, &fullchain, pems.privkey.reveal()];
+    let mut texts = texts.into_iter().map(|text: &str| Zeroizing::new(text.as_bytes().to_vec()));
+    FILES.map(|name| (name, texts.next().expect("as many texts as files")))
+}
+
+/// `<lineage>/v/<sequence>-<serial>/`
+pub fn version_prefix(stored: &Stored) -> String {
+    format!("{}/v/{}-{}/", stored.meta.lineage, stored.meta.version, stored.facts().serial)
+}
+
+pub fn manifest_key(stored: &Stored) -> String {
+    version_prefix(stored) + MANIFEST
+}
+
+/// `<lineage>/current.json`
+pub fn pointer_key(lineage: &LineageName) -> String {
+    format!("{lineage}/current.json")
+}
+
+/// The lineage of a pointer's key.
+pub fn lineage_of_pointer(key: &str) -> Option<LineageName> {
+    LineageName::parse(key.strip_suffix("/current.json")?).ok()
+}
+
+/// `<lineage>/<file>`, for scripts that know no pointer. Not atomic.
+pub fn flat_key(lineage: &LineageName, file: &str) -> String {
+    format!("{lineage}/{file}")
+}
+
+/// Whether a bucket holds a version, as far as its list tells.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Publication {
+    Current,
+    Missing(Vec<Gap>),
+}
+
+/// What is wrong in a bucket.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Gap {
+    /// An object of the version, or a flat copy, is not there.
+    Object(String),
+    /// There is no pointer.
+    Pointer,
+    /// The pointer is not the one that was written for this version.
+    OtherPointer,
+}
+
+impl fmt::Display for Gap {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Object(key) => write!(f, "`{key}` is missing"),
+            Self::Pointer => f.write_str("there is no pointer"),
+            Self::OtherPointer => f.write_str("the pointer is not the one of this version"),
+        }
+    }
+}
+
+/// Compares a bucket's list with the ETag that was recorded for the bucket named `bucket_name`.
+pub fn publication(
+    listing: &BTreeMap<String, ObjectSummary>,
+    stored: &Stored,
+    bucket_name: &str,
+    flat: bool,
+) -> Publication {
+    let lineage = &stored.meta.lineage;
+    let prefix = version_prefix(stored);
+    let versioned = FILES.map(|file| format!("{prefix}{file}")).into_iter().chain([manifest_key(stored)]);
+    let copies = FILES.iter().filter(|_| flat).map(|file| flat_key(lineage, file));
+    let absent = versioned.chain(copies).filter(|key| !listing.contains_key(key));
+    let mut gaps: Vec<Gap> = absent.map(Gap::Object).collect();
+    match listing.get(&pointer_key(lineage)) {
+        None => gaps.push(Gap::Pointer),
+        Some(found) if stored.published.get(bucket_name) != Some(&found.etag) => gaps.push(Gap::OtherPointer),
+        Some(_) => {}
+    }
+    if gaps.is_empty() { Publication::Current } else { Publication::Missing(gaps) }
+}

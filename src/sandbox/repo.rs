@@ -41,10 +41,11 @@ impl Signer {
         format!("{} namespaces=\"git\" ssh-ed25519 {}\n", self.principal, STANDARD.encode(self.blob()))
     }
 
-    /// An armored SSH signature in a namespace; commits use `git`.
+    /// An armored SSH signature in a namespace, as git puts it into commits: without a newline at the end.
     pub fn sign(&self, namespace: &str, message: &[u8]) -> String {
         let signature = self.key.sign(namespace, HashAlg::Sha512, message).expect("an ed25519 key signs anything");
-        signature.to_pem(LineEnding::LF).expect("a signature has a text form")
+        let text = signature.to_pem(LineEnding::LF).expect("a signature has a text form");
+        text.trim_end().to_owned()
     }
 
     /// The private key in OpenSSH's format.

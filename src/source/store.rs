@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use git2::RepositoryInitOptions;
 use gix::objs::CommitRefIter;
+use gix::objs::commit::ref_iter::Token;
 
 use crate::fault::{Fault, Retry};
 use crate::source::isolation;
@@ -71,9 +72,18 @@ impl Objects for BareStore {
         Ok(RawCommit { gix, git2: self.git2_reading(id), bytes })
     }
 
-    fn parents(&self, id: ObjectId) -> Result<Vec<ObjectId>, Fault> {
+    fn parents(&self, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Fault> {
         let bytes = self.data(id, gix::objs::Kind::Commit)?;
-        Ok(CommitRefIter::from_bytes(&bytes, gix::hash::Kind::Sha1).parent_ids().map(|id| from_gix(&id)).collect())
+        let mut parents = Vec::new();
+        for token in CommitRefIter::from_bytes(&bytes, gix::hash::Kind::Sha1) {
+            match token {
+                Ok(Token::Tree { .. }) => {}
+                Ok(Token::Parent { id }) => parents.push(from_gix(&id)),
+                Ok(_) => return Ok(Some(parents)),
+                Err(_) => break,
+            }
+        }
+        Ok(None)
     }
 
     fn entry(&self, tree: ObjectId, path: &str) -> Result<Option<TreeEntry>, Fault> {

@@ -40,12 +40,14 @@ pub fn parse(raw: &[u8]) -> Result<Commit, GrammarError> {
         None => return Err(GrammarError(RuleId::Tree, "does not begin with its tree")),
     };
     let parents = parents(&mut lines)?;
-    let identity = |value: Option<&[u8]>| value.is_some_and(is_identity);
-    if !identity(lines.header(b"author ")?) {
-        return Err(GrammarError(RuleId::Identity, "has no author line in the form that git writes"));
-    }
-    if !identity(lines.header(b"committer ")?) {
-        return Err(GrammarError(RuleId::Identity, "has no committer line in the form that git writes"));
+    for name in [b"author ".as_slice(), b"committer "] {
+        match lines.header(name)? {
+            Some(value) if is_identity(value) => {}
+            Some(_) => {
+                return Err(GrammarError(RuleId::Identity, "has an author or committer line that git would not write"));
+            }
+            None => return Err(unexpected(lines.peek().unwrap_or_default())),
+        }
     }
     let before = lines.at;
     let signature = lines.signature()?;
@@ -184,7 +186,8 @@ mod tests {
             (format!("{TREE}{one}{two}{PEOPLE}\nm"), Ok(())),
             (format!("{TREE}{one}{two}{three}{PEOPLE}\nm"), Err(RuleId::Octopus)),
             (format!("{TREE}{one}{one}{PEOPLE}\nm"), Err(RuleId::Parent)),
-            (format!("{TREE}{TREE}{PEOPLE}\nm"), Err(RuleId::Identity)),
+            (format!("{TREE}{TREE}{PEOPLE}\nm"), Err(RuleId::OtherHeader)),
+            (format!("{TREE}author A\ncommitter A <a@b> 1 +0000\n\nm"), Err(RuleId::Identity)),
             (format!("{PEOPLE}{TREE}\nm"), Err(RuleId::Tree)),
             (format!("{}{PEOPLE}\nm", TREE.to_uppercase()), Err(RuleId::Tree)),
             (format!("{}{PEOPLE}\nm", TREE.replace("4b", "4B")), Err(RuleId::Tree)),

@@ -130,7 +130,7 @@ impl Reader<'_> {
     fn directory(&self, tree: ObjectId) -> Result<Vec<SourceFile>, Stop> {
         let path = self.list.path();
         let mut entries = self.objects.tree(tree)?;
-        entries.retain(|entry| fold(&entry.name).is_some_and(|name| name.ends_with(".yaml")));
+        entries.retain(|entry| fold(&entry.name).is_some_and(|name| name.ends_with(".YAML")));
         if entries.len() > MAX_FILES {
             let message = format!("`{}` holds {} files, the limit is {MAX_FILES}", self.list, entries.len());
             return Err(self.refuse(RuleId::Limits, path, message, "put several certificates in one file"));
@@ -182,7 +182,7 @@ impl Reader<'_> {
     }
 }
 
-/// The name as the most careless file system would compare it. `None` if it is not UTF-8.
+/// The name as the most careless file system would compare it, in upper case. `None` if it is not UTF-8.
 fn fold(name: &[u8]) -> Option<String> {
     std::str::from_utf8(name).ok().and_then(fold_text)
 }

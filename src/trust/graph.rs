@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::trust::object::{ObjectId, Objects};
 use crate::trust::refusal::{Refusal, RuleId, Stop};
+use crate::trust::walk;
 
 /// A walk may meet this many commits.
 pub const MAX_COMMITS: usize = 200_000;
@@ -105,7 +106,10 @@ impl<'a> Graph<'a> {
             .hint("move the introduction forward to a newer commit that was reviewed")
             .into());
         }
-        let parents: Rc<[ObjectId]> = self.objects.parents(id)?.into();
+        let Some(parents) = self.objects.parents(id)? else {
+            return Err(walk::malformed(self.objects, id)?.into());
+        };
+        let parents: Rc<[ObjectId]> = parents.into();
         self.parents.insert(id, parents.clone());
         Ok(parents)
     }
@@ -170,9 +174,9 @@ mod tests {
     }
 
     impl Objects for Dag {
-        fn parents(&self, of: ObjectId) -> Result<Vec<ObjectId>, Fault> {
+        fn parents(&self, of: ObjectId) -> Result<Option<Vec<ObjectId>>, Fault> {
             let number = (0..self.0.len()).find(|number| id(*number) == of).unwrap();
-            Ok(self.0[number].iter().map(|parent| id(*parent)).collect())
+            Ok(Some(self.0[number].iter().map(|parent| id(*parent)).collect()))
         }
         fn hazards(&self) -> Result<Vec<Hazard>, Fault> {
             unreachable!()

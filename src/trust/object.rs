@@ -127,8 +127,8 @@ pub enum Hazard {
 pub trait Objects {
     fn hazards(&self) -> Result<Vec<Hazard>, Fault>;
     fn commit(&self, id: ObjectId) -> Result<RawCommit, Fault>;
-    /// The parents only: called for commits that are walked past but not judged.
-    fn parents(&self, id: ObjectId) -> Result<Vec<ObjectId>, Fault>;
+    /// The parents only, for the walk. `None` if they cannot be told.
+    fn parents(&self, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Fault>;
     /// The entry at `path` (components joined by `/`) below a tree.
     fn entry(&self, tree: ObjectId, path: &str) -> Result<Option<TreeEntry>, Fault>;
     fn tree(&self, id: ObjectId) -> Result<Vec<NamedEntry>, Fault>;

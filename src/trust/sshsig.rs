@@ -40,7 +40,7 @@ pub enum EnvelopeError {
 }
 
 impl SshSignature {
-    /// Reads the armored text, without a newline after the last line.
+    /// Reads the armored text. One newline may follow the last line.
     pub fn parse(armored: &str) -> Result<Self, EnvelopeError> {
         Self::from_bytes(&unarmor(armored)?)
     }
@@ -84,7 +84,8 @@ fn unarmor(armored: &str) -> Result<Vec<u8>, EnvelopeError> {
         .and_then(|rest| rest.strip_prefix('\n'))
         .ok_or(EnvelopeError::Armor("it does not begin as an SSH signature"))?;
     let (body, rest) = inside.split_once(END).ok_or(EnvelopeError::Armor("its last line is missing"))?;
-    if !rest.is_empty() {
+    // Tools other than git may leave an empty line at the end; all implementations read it alike.
+    if !matches!(rest, "" | "\n") {
         return Err(EnvelopeError::Armor("something follows after its last line"));
     }
     let lines = body.strip_suffix('\n').ok_or(EnvelopeError::Armor("its last line does not stand alone"))?;

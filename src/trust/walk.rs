@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 use crate::fault::Fault;
 use crate::name::CommitId;
 use crate::trust::TrustState;
-use crate::trust::commit::{self, Commit};
+use crate::trust::commit::{self, Commit, GrammarError};
 use crate::trust::graph::Graph;
 use crate::trust::key::{Fingerprint, KeyError, SignatureError};
 use crate::trust::merge::{self, Protected};
@@ -112,6 +112,20 @@ pub fn agreed_reading(objects: &dyn Objects, id: ObjectId) -> Result<Reading, St
     }
 }
 
+/// What is wrong with a commit whose parents an implementation cannot tell.
+pub fn malformed(objects: &dyn Objects, id: ObjectId) -> Result<Refusal, Fault> {
+    Ok(match commit::parse(&objects.commit(id)?.bytes) {
+        Ok(_) => readings_differ(id),
+        Err(error) => broken_grammar(id, &error),
+    })
+}
+
+fn broken_grammar(id: ObjectId, error: &GrammarError) -> Refusal {
+    Refusal::new(error.0, format!("the commit {}", error.1)).commit(&id.to_commit()).hint(
+        "make the commit again with `git commit -S` and without unusual headers, and push it in place of this one",
+    )
+}
+
 fn readings_differ(id: ObjectId) -> Refusal {
     Refusal::new(RuleId::Readings, "implementations of git disagree on tree or parents of the commit")
         .commit(&id.to_commit())
@@ -148,11 +162,7 @@ impl Judge<'_> {
         if let Some(reading) = &raw.gix {
             self.trees.insert(id, reading.tree);
         }
-        let commit = commit::parse(&raw.bytes).map_err(|error| {
-            Refusal::new(error.0, format!("the commit {}", error.1))
-                .commit(&id.to_commit())
-                .hint("make the commit again with `git commit -S` and without unusual headers, and push it in place of this one")
-        })?;
+        let commit = commit::parse(&raw.bytes).map_err(|error| broken_grammar(id, &error))?;
         if raw.gix.as_ref() != Some(&commit.reading) || raw.git2.as_ref() != Some(&commit.reading) {
             return Err(readings_differ(id).into());
         }

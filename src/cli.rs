@@ -80,5 +80,6 @@ fn start_log(verbose: u8, quiet: bool) {
     let filter = tracing_subscriber::EnvFilter::new(level);
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
     let around = surroundings(std::io::stderr().is_terminal());
-    let _ = log.with_ansi(term::paint(term::ColorChoice::Auto, around) == crate::report::terminal::Paint::Color).try_init();
+    let _ =
+        log.with_ansi(term::paint(term::ColorChoice::Auto, around) == crate::report::terminal::Paint::Color).try_init();
 }

@@ -176,9 +176,9 @@ impl Reason {
             Self::Forced { reason } => format!("forced: {reason}"),
             Self::Unfinished => "finishes an order that an earlier run began".into(),
             Self::BucketDrift { bucket, missing } if missing.len() <= 2 => {
-                format!("bucket {bucket} lacks {}", missing.join(" and "))
+                format!("bucket {bucket}: {}", missing.join(", "))
             }
-            Self::BucketDrift { bucket, missing } => format!("bucket {bucket} lacks {} objects", missing.len()),
+            Self::BucketDrift { bucket, missing } => format!("bucket {bucket}: {} things are missing", missing.len()),
             Self::Removed => "removed from the list".into(),
             Self::Returned => "back in the list".into(),
             Self::NotDue => "not due".into(),

@@ -11,7 +11,15 @@ const PURE: [&str; 14] = [
 
 /// What a pure module may not name.
 const EFFECTS: [&str; 9] = [
-    "tokio::", "std::fs", "std::env", "std::net", "std::process", "std::thread", "SystemTime", "now_utc", "std::io::std",
+    "tokio::",
+    "std::fs",
+    "std::env",
+    "std::net",
+    "std::process",
+    "std::thread",
+    "SystemTime",
+    "now_utc",
+    "std::io::std",
 ];
 
 /// What must not be named in a module: (module, others).

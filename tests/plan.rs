@@ -143,8 +143,7 @@ impl Left {
             certificate: None,
         });
         let last = Fault::new("acme:unauthorized", "no TXT record found");
-        entry.failures =
-            self.not_before.map(|not_before| Failures { count: self.failures, last, not_before });
+        entry.failures = self.not_before.map(|not_before| Failures { count: self.failures, last, not_before });
         entry
     }
 }
@@ -173,11 +172,8 @@ fn planned(folder: &Path) -> Vec<Step> {
     let world: World = serde_json::from_slice(&fs::read(folder.join("world.json")).unwrap())
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mode = if world.renew_only { Mode::RenewOnly } else { Mode::Full };
-    let choices = Choices {
-        every: Duration::DAY,
-        only: world.only.iter().cloned().collect(),
-        force: world.force.clone(),
-    };
+    let choices =
+        Choices { every: Duration::DAY, only: world.only.iter().cloned().collect(), force: world.force.clone() };
     steps::steps(&list(folder), mode, &observed(&world), &choices, world.now)
 }
 

@@ -115,7 +115,10 @@ fn end(
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
     let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty(), &reports.run);
     let text = format!("{done} done, {failed} failed{}", counts(&applied.outcomes));
-    output.json("summary", json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind}));
+    output.json(
+        "summary",
+        json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind}),
+    );
     match refused {
         Some(refused) if !interrupted => Err(refused),
         _ => Ok(Ended::new(exit, text)),

@@ -6,7 +6,8 @@ use futures::StreamExt;
 use time::OffsetDateTime;
 
 use crate::apply::Target;
-use crate::apply::publish::{self, Publication};
+use crate::bucket::layout::{self, Publication};
+use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
 use crate::cli::wire;
@@ -16,7 +17,6 @@ use crate::name::{Digest, LineageName};
 use crate::plan::Observed;
 use crate::port::{Inventory, ObjectSummary, RenewalInfo, Store};
 use crate::report::Check;
-use crate::cli::exit::Exit;
 use crate::trust::VerifiedList;
 
 /// How many renewal informations are asked for at a time.
@@ -49,23 +49,22 @@ pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> R
     Ok(looked)
 }
 
-fn see_bucket(
-    observed: &mut Observed,
-    list: &List,
-    name: &str,
-    listing: &BTreeMap<String, ObjectSummary>,
-    flat: bool,
-) {
-    let pointers: Vec<(&String, &String)> =
-        listing.iter().filter(|(key, _)| key.ends_with("/current.json")).map(|(key, object)| (key, &object.etag)).collect();
+fn see_bucket(observed: &mut Observed, list: &List, name: &str, listing: &BTreeMap<String, ObjectSummary>, flat: bool) {
+    let pointers: Vec<(&String, &String)> = listing
+        .iter()
+        .filter(|(key, _)| key.ends_with("/current.json"))
+        .map(|(key, object)| (key, &object.etag))
+        .collect();
     let digest = Digest::of(&serde_json::to_vec(&pointers).expect("keys and ETags are text"));
     observed.pointers.insert(name.to_owned(), digest);
     let mut missing: BTreeMap<LineageName, Vec<String>> = BTreeMap::new();
     for certificate in list.certificates().filter(|certificate| certificate.publish.contains(name)) {
         let held = &observed.inventory;
-        let Some(stored) = held.live.get(&certificate.name).or_else(|| held.stash.get(&certificate.name)) else { continue };
-        if let Publication::Missing(what) = publish::publication(listing, stored, name, flat) {
-            missing.insert(certificate.name.clone(), what);
+        let Some(stored) = held.live.get(&certificate.name).or_else(|| held.stash.get(&certificate.name)) else {
+            continue;
+        };
+        if let Publication::Missing(what) = layout::publication(listing, stored, name, flat) {
+            missing.insert(certificate.name.clone(), what.iter().map(ToString::to_string).collect());
         }
     }
     observed.missing.insert(name.to_owned(), missing);
@@ -81,8 +80,9 @@ fn refuse_lost_store(looked: &Looked) -> Result<(), Failure> {
         let pointers = target.listing.keys().filter(|key| key.ends_with("/current.json")).count();
         if pointers > 0 {
             let text = format!("the store is empty while bucket `{name}` holds {pointers} published lineages");
-            let fault = Fault::new("store:lost", text)
-                .hint("bring back the state directory from a backup; for a really new start publish below another `prefix:`");
+            let fault = Fault::new("store:lost", text).hint(
+                "bring back the state directory from a backup; for a really new start publish below another `prefix:`",
+            );
             return Err(Failure::new(Exit::Refused, Check::Limits, fault));
         }
     }

@@ -44,7 +44,8 @@ fn unwritable(error: std::io::Error) -> Failure {
 /// Shows a plan on standard output.
 pub fn show(plan: &Plan, source: &str, session: &Session, reports: &Reports, output: &Output) {
     let lineages = reports.run.inventory.live.len();
-    let store = format!("{}  {lineages} lineage{}", session.config.state.display(), if lineages == 1 { "" } else { "s" });
+    let store =
+        format!("{}  {lineages} lineage{}", session.config.state.display(), if lineages == 1 { "" } else { "s" });
     output.text(&terminal::plan(plan, source, &store, reports.now(), output.paint));
     output.json("plan", json!({"exit": 0, "digest": plan.digest(), "changes": plan.has_changes(), "plan": plan}));
 }

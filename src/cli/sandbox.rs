@@ -94,7 +94,11 @@ impl Playground {
 
     /// What a command needs to reach the stand-ins, beside the configuration.
     pub fn environment(&self) -> [(&'static str, &'static str); 3] {
-        [("AWS_ACCESS_KEY_ID", ACCESS_KEY), ("AWS_SECRET_ACCESS_KEY", SECRET_KEY), ("AWS_EC2_METADATA_DISABLED", "true")]
+        [
+            ("AWS_ACCESS_KEY_ID", ACCESS_KEY),
+            ("AWS_SECRET_ACCESS_KEY", SECRET_KEY),
+            ("AWS_EC2_METADATA_DISABLED", "true"),
+        ]
     }
 
     fn write_config(&self, introduction: &CommitId) -> Result<(), Fault> {

@@ -43,7 +43,8 @@ fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
         Some(path) if path.as_os_str() == "-" => {
             let mut text = String::new();
             std::io::stdin().read_to_string(&mut text).map_err(|error| {
-                Fault::new("config:unreadable", "failed to read the configuration from standard input").caused_by(&error)
+                Fault::new("config:unreadable", "failed to read the configuration from standard input")
+                    .caused_by(&error)
             })?;
             Ok((text, "standard input".into(), here))
         }

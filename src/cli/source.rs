@@ -98,7 +98,8 @@ fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
     let malformed = |failure: Failure| Failure { check: Check::PolicyValid, ..failure };
     if let Some(policy) = &config.trust.policy {
         let text = format!("this version has no rules on names yet and cannot honour {}", policy.display());
-        let fault = Fault::new("trust:policy", text).hint("take `policy:` out of the configuration, or use a newer version");
+        let fault =
+            Fault::new("trust:policy", text).hint("take `policy:` out of the configuration, or use a newer version");
         return Err(Failure::new(Exit::Failed, Check::PolicyValid, fault));
     }
     let path = &config.trust.allowed_signers;

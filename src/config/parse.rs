@@ -5,12 +5,10 @@ use std::path::PathBuf;
 
 use time::Duration;
 
-use super::{
-    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Repository, Route53, Trust, ZonePin, value,
-};
+use super::{Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Repository, Route53, Trust, ZonePin, value};
 use crate::diag::{Code, Diagnostic, SourceFile};
-use crate::trust::{Fingerprint, Require};
 use crate::name::CommitId;
+use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::daemon::output;
-use super::sshd::{fingerprint, generate_key};
+use super::sshd::{fingerprint, generate_key, public_half};
 
 /// Somebody who signs commits.
 pub struct Persona {
@@ -21,7 +21,7 @@ impl Persona {
 
     /// The persona's line of an allowed_signers file.
     pub fn allowed_signers_line(&self) -> String {
-        let public = std::fs::read_to_string(self.key.with_extension("pub")).expect("the public key");
+        let public = std::fs::read_to_string(public_half(&self.key)).expect("the public key");
         let mut fields = public.split(' ');
         let (kind, blob) = (fields.next().expect("the key type"), fields.next().expect("the key"));
         format!("{} namespaces=\"git\" {kind} {blob}\n", self.principal)

@@ -210,9 +210,11 @@ impl Bench {
         );
         let answer = self.ask_route53(Method::POST, "/2013-04-01/hostedzone", body).await?;
         let zone = answer.child("HostedZone").ok_or("no HostedZone in the answer")?;
-        let id = zone.text_of("Id").ok_or("no Id in the answer")?.trim_start_matches("/hostedzone/").to_owned();
-        let zone = self.zone(&id, name).await?;
-        self.state().visible.insert(id.clone(), zone);
+        let id = zone.text_of("Id").ok_or("no Id in the answer")?.replace("/hostedzone/", "Z");
+        let broken = self.zone(&id, name).await?;
+        let mended = with_soa(&broken);
+        self.store(&id, &broken, &mended).await?;
+        self.state().visible.insert(id.clone(), mended);
         Ok(id)
     }
 
@@ -227,7 +229,7 @@ impl Bench {
 
     /// What moto holds now. The zones of the lab fit into one page of moto's.
     async fn zone(&self, id: &str, name: &str) -> Result<Zone, String> {
-        let path = format!("/2013-04-01/hostedzone/{id}/rrset?maxitems=100000");
+        let path = format!("/2013-04-01/hostedzone/{}/rrset?maxitems=100000", in_moto(id));
         Zone::read(name, &self.ask_route53(Method::GET, &path, String::new()).await?)
     }
 
@@ -256,12 +258,15 @@ impl Bench {
     /// Hands a request of the runner to moto.
     async fn forward(&self, request: http::Request<Bytes>, path: &str) -> Response<Bytes> {
         let (mut parts, body) = request.into_parts();
-        parts.uri = format!("{}{path}", self.moto).parse().expect("it was a URI before");
+        parts.uri = format!("{}{}", self.moto, path.replace("/hostedzone/Z", "/hostedzone/"))
+            .parse()
+            .expect("it was a URI before");
         parts.headers.remove(header::HOST);
         if path.starts_with("/2013-04-01/") {
             parts.headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("text/xml"));
         }
         match self.web.send(http::Request::from_parts(parts, body)).await {
+            Ok(answer) if path.starts_with("/2013-04-01/") => as_aws(answer),
             Ok(answer) => answer,
             Err(e) => refused(StatusCode::BAD_GATEWAY, "Lab", &e),
         }
@@ -311,7 +316,7 @@ impl Bench {
 
     /// Takes moto from one content of a zone to another.
     async fn store(&self, zone_id: &str, now: &Zone, after: &Zone) -> Result<(), String> {
-        let path = format!("/2013-04-01/hostedzone/{zone_id}/rrset");
+        let path = format!("/2013-04-01/hostedzone/{}/rrset", in_moto(zone_id));
         for part in now.translated(after) {
             self.ask_route53(Method::POST, &path, zone::write_batch(&part)).await?;
         }
@@ -381,6 +386,27 @@ fn operation(method: &Method, path: &str, query: &str) -> &'static str {
         ("GET", false) if query.contains("list-type=2") => "ListObjectsV2",
         _ => "S3",
     }
+}
+
+/// Ids of hosted zones begin with Z in AWS, and with anything in moto.
+fn in_moto(zone_id: &str) -> &str {
+    zone_id.strip_prefix('Z').unwrap_or(zone_id)
+}
+
+fn as_aws(answer: Response<Bytes>) -> Response<Bytes> {
+    let (mut parts, body) = answer.into_parts();
+    let text = String::from_utf8_lossy(&body).replace("/hostedzone/", "/hostedzone/Z");
+    parts.headers.remove(header::CONTENT_LENGTH);
+    Response::from_parts(parts, text.into())
+}
+
+/// moto writes the SOA of a new zone as a Python dictionary.
+fn with_soa(zone: &Zone) -> Zone {
+    let key = Key { name: zone.name.clone(), kind: "SOA".to_owned(), set_identifier: None };
+    let value = "ns-2048.awsdns-64.com. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400".to_owned();
+    let mut zone = zone.clone();
+    zone.sets.insert(key, Set { ttl: Some(900), values: vec![value] });
+    zone
 }
 
 fn refuse(operation: &str, refusal: Refusal) -> Response<Bytes> {

@@ -20,7 +20,7 @@ impl Sshd {
         std::fs::create_dir_all(dir).expect("a directory for sshd");
         let host_key = generate_key(dir, "host", "host");
         let client_key = generate_key(dir, "deploy", "deploy");
-        std::fs::copy(client_key.with_extension("pub"), dir.join("authorized_keys")).expect("authorized_keys");
+        std::fs::copy(public_half(&client_key), dir.join("authorized_keys")).expect("authorized_keys");
         make_privilege_separation_directory();
         let (daemon, [address]) = Daemon::start(
             "sshd",
@@ -49,7 +49,7 @@ impl Sshd {
 
     /// A line for a known_hosts file.
     pub fn known_hosts_line(&self) -> String {
-        let key = std::fs::read_to_string(self.host_key.with_extension("pub")).expect("the host key");
+        let key = std::fs::read_to_string(public_half(&self.host_key)).expect("the host key");
         format!("[127.0.0.1]:{} {}", self.address.port(), key)
     }
 
@@ -66,9 +66,16 @@ pub fn generate_key(dir: &Path, name: &str, comment: &str) -> PathBuf {
     path
 }
 
+/// The file beside a private key.
+pub fn public_half(key: &Path) -> PathBuf {
+    let mut path = key.as_os_str().to_owned();
+    path.push(".pub");
+    path.into()
+}
+
 /// `SHA256:…` of a key.
 pub fn fingerprint(key: &Path) -> String {
-    let line = output(Command::new("ssh-keygen").arg("-lf").arg(key.with_extension("pub")));
+    let line = output(Command::new("ssh-keygen").arg("-lf").arg(public_half(key)));
     line.split(' ').nth(1).expect("the fingerprint is the second field").to_owned()
 }
 

@@ -66,7 +66,7 @@ pub fn wait<T: Send>(future: impl Future<Output = T> + Send) -> T {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
         runtime.block_on(future)
     };
-    std::thread::scope(|scope| scope.spawn(run).join().expect("the future does not panic"))
+    on_a_thread(run)
 }
 
 /// A runtime for a server of the lab. It ends with its value, without waiting for open connections.
@@ -85,7 +85,7 @@ impl Background {
     pub fn block_on<T: Send>(&self, future: impl Future<Output = T> + Send) -> T {
         let runtime = self.0.as_ref().expect("it runs until dropped");
         let run = || runtime.block_on(future);
-        std::thread::scope(|scope| scope.spawn(run).join().expect("the future does not panic"))
+        on_a_thread(run)
     }
 }
 
@@ -95,4 +95,8 @@ impl Drop for Background {
             runtime.shutdown_background();
         }
     }
+}
+
+fn on_a_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }

@@ -1,5 +1,6 @@
 //! The lab: every part a pipeline run talks to, on loopback, in one temporary directory.
 
+pub mod answer;
 pub mod bucket;
 pub mod daemon;
 pub mod dns;
@@ -36,11 +37,11 @@ pub struct Lab {
     pub pebble: Pebble,
     pub dns: Dns,
     pub judge: Judge,
-    pub moto: Moto,
+    _moto: Moto,
     pub sshd: Sshd,
     pub repo: ConfigRepo,
+    /// The one whom [`crate::run::Runner`] trusts.
     pub ann: Persona,
-    pub mallory: Persona,
     /// The id of [`ZONE`].
     pub zone_id: String,
     dir: TempDir,
@@ -61,10 +62,8 @@ impl Lab {
         let pebble = Pebble::start(&dir.path().join("pebble"), dns.address(), options);
         let repo = ConfigRepo::init(&dir.path().join("git"));
         let sshd = Sshd::start(&dir.path().join("sshd"));
-        let keys = dir.path().join("personas");
-        let ann = Persona::generate(&keys, "ann@example.com");
-        let mallory = Persona::generate(&keys, "mallory@example.com");
-        Lab { pebble, dns, judge, moto, sshd, repo, ann, mallory, zone_id, dir }
+        let ann = Persona::generate(dir.path(), "ann@example.com");
+        Lab { pebble, dns, judge, _moto: moto, sshd, repo, ann, zone_id, dir }
     }
 
     pub fn dir(&self) -> &Path {

@@ -3,3 +3,5 @@
 mod acme;
 mod aws;
 mod git;
+mod runner;
+mod sdk;

@@ -68,6 +68,12 @@ impl Daemon {
         read(&self.log)
     }
 
+    /// Ends the server now. What it wrote stays.
+    pub fn stop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
     fn spawn(name: &'static str, dir: &Path, mut command: Command) -> Daemon {
         std::fs::create_dir_all(dir).expect("a directory for the part");
         let log = dir.join(format!("{name}.log"));
@@ -92,8 +98,7 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.stop();
         if std::thread::panicking() {
             show_end(self.name, &self.log());
         }

@@ -12,12 +12,11 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use tokio::net::TcpListener;
 
+use super::answer::{NAMESPACE, Refusal, change_info, operation, refuse, refused};
 use super::moto::Moto;
 use super::web::{Background, Web};
 use super::xml::{Element, tag};
 use super::zone::{self, Action, Change, Key, Set, Zone};
-
-const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 /// One request that reached the judge.
 #[derive(Clone, Debug)]
@@ -29,13 +28,6 @@ pub struct Call {
     /// The batch of a ChangeResourceRecordSets.
     pub changes: Vec<Change>,
     pub status: u16,
-}
-
-/// How the judge refuses a call in the name of AWS.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    Throttled,
-    Denied,
 }
 
 /// Route53 and S3, as the runner sees them. Stops when dropped.
@@ -337,7 +329,10 @@ impl Bench {
 async fn answer(Shared(bench): Shared<Arc<Bench>>, request: Request) -> axum::response::Response {
     let (parts, body) = request.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap_or_default();
-    let path = parts.uri.path().trim_end_matches('/').to_owned();
+    let path = match parts.uri.path() {
+        route53 if route53.starts_with("/2013-04-01/") => route53.trim_end_matches('/').to_owned(),
+        s3 => s3.to_owned(),
+    };
     let operation = operation(&parts.method, &path, parts.uri.query().unwrap_or_default());
     let signed = parts.headers.contains_key(header::AUTHORIZATION);
     let refusal = bench.state().refusal_of(operation);
@@ -365,29 +360,6 @@ async fn answer(Shared(bench): Shared<Arc<Bench>>, request: Request) -> axum::re
     answer.map(axum::body::Body::from).into_response()
 }
 
-fn operation(method: &Method, path: &str, query: &str) -> &'static str {
-    if let Some(route53) = path.strip_prefix("/2013-04-01/") {
-        return match (method.as_str(), route53.split('/').collect::<Vec<_>>().as_slice()) {
-            ("GET", ["hostedzone"]) => "ListHostedZones",
-            ("GET", ["hostedzonesbyname"]) => "ListHostedZonesByName",
-            ("GET", ["hostedzone", _]) => "GetHostedZone",
-            ("GET", ["hostedzone", _, "rrset"]) => "ListResourceRecordSets",
-            ("POST", ["hostedzone", _, "rrset"]) => "ChangeResourceRecordSets",
-            ("GET", ["change", _]) => "GetChange",
-            _ => "Route53",
-        };
-    }
-    let object = path.trim_start_matches('/').contains('/');
-    match (method.as_str(), object) {
-        ("PUT", true) => "PutObject",
-        ("GET", true) => "GetObject",
-        ("HEAD", true) => "HeadObject",
-        ("DELETE", true) => "DeleteObject",
-        ("GET", false) if query.contains("list-type=2") => "ListObjectsV2",
-        _ => "S3",
-    }
-}
-
 /// Ids of hosted zones begin with Z in AWS, and with anything in moto.
 fn in_moto(zone_id: &str) -> &str {
     zone_id.strip_prefix('Z').unwrap_or(zone_id)
@@ -407,46 +379,6 @@ fn with_soa(zone: &Zone) -> Zone {
     let mut zone = zone.clone();
     zone.sets.insert(key, Set { ttl: Some(900), values: vec![value] });
     zone
-}
-
-fn refuse(operation: &str, refusal: Refusal) -> Response<Bytes> {
-    let s3 = matches!(operation, "PutObject" | "GetObject" | "HeadObject" | "DeleteObject" | "ListObjectsV2" | "S3");
-    match (s3, refusal) {
-        (true, Refusal::Denied) => s3_refused(StatusCode::FORBIDDEN, "AccessDenied", "Access Denied"),
-        (true, Refusal::Throttled) => {
-            s3_refused(StatusCode::SERVICE_UNAVAILABLE, "SlowDown", "Reduce your request rate.")
-        }
-        (false, Refusal::Denied) => {
-            let message =
-                format!("User: arn:aws:iam::123456789012:user/lab is not authorized to perform: route53:{operation}");
-            refused(StatusCode::FORBIDDEN, "AccessDenied", &message)
-        }
-        (false, Refusal::Throttled) => refused(StatusCode::BAD_REQUEST, "Throttling", "Rate exceeded"),
-    }
-}
-
-fn refused(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
-    let error = format!("<Error><Type>Sender</Type>{}{}</Error>", tag("Code", code), tag("Message", message));
-    xml(status, &format!("<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>lab</RequestId></ErrorResponse>"))
-}
-
-fn s3_refused(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
-    xml(status, &format!("<Error>{}{}<RequestId>lab</RequestId></Error>", tag("Code", code), tag("Message", message)))
-}
-
-fn change_info(root: &str, id: &str, status: &str) -> Response<Bytes> {
-    let info = format!(
-        "<ChangeInfo>{}{}<SubmittedAt>2026-01-01T00:00:00Z</SubmittedAt></ChangeInfo>",
-        tag("Id", &format!("/change/{id}")),
-        tag("Status", status)
-    );
-    xml(StatusCode::OK, &format!("<{root} xmlns=\"{NAMESPACE}\">{info}</{root}>"))
-}
-
-fn xml(status: StatusCode, element: &str) -> Response<Bytes> {
-    let document = format!("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n{element}");
-    let answer = Response::builder().status(status).header(header::CONTENT_TYPE, "text/xml");
-    answer.body(Bytes::from(document)).expect("a response")
 }
 
 fn change_id(index: usize) -> String {

@@ -7,7 +7,7 @@ use super::daemon::Daemon;
 
 /// moto's server, in the virtual environment that `ci/install` makes.
 pub struct Moto {
-    daemon: Daemon,
+    _daemon: Daemon,
     url: String,
 }
 
@@ -15,20 +15,16 @@ impl Moto {
     pub fn start(dir: &Path) -> Moto {
         let mut command = Command::new(venv().join("bin/moto_server"));
         command.args(["-H", "127.0.0.1", "-p", "0"]).env("PYTHONUNBUFFERED", "1").env("NO_COLOR", "1");
-        let (daemon, url) = Daemon::start_and_read("moto", dir, command, |log| {
+        let (_daemon, url) = Daemon::start_and_read("moto", dir, command, |log| {
             let (_, rest) = log.split_once("Running on ")?;
             rest.split_once('\n').map(|(url, _)| url.trim().to_owned())
         });
-        Moto { daemon, url }
+        Moto { _daemon, url }
     }
 
     /// `http://127.0.0.1:port`
     pub fn url(&self) -> &str {
         &self.url
-    }
-
-    pub fn log(&self) -> String {
-        self.daemon.log()
     }
 }
 

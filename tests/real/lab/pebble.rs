@@ -12,6 +12,8 @@ use super::daemon::{Daemon, wait_for};
 use super::tls::Tls;
 use super::web::{Web, wait};
 
+const RESTART_DEADLINE: Duration = Duration::from_secs(60);
+
 /// What differs from lab to lab. Validation is always real.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
@@ -105,15 +107,13 @@ impl Pebble {
     }
 
     /// A new Pebble with the same URL. Accounts, orders, the issuing root and the log are gone.
-    pub fn restart(self) -> Pebble {
-        let Pebble { daemon, dir, address, management, dns, options, tls } = self;
-        drop(daemon);
-        let web = Web::with_root(&tls.root);
-        let daemon = wait_for("pebble on its old ports", Duration::from_secs(60), || {
-            let command = command(&dir, &tls, [address, management], dns, options);
-            Daemon::try_start("pebble", &dir, command, || web.get(&directory(address)).is_ok())
+    pub fn restart(&mut self) {
+        self.daemon.stop();
+        let (web, url) = (self.web(), self.directory());
+        self.daemon = wait_for("pebble on its old ports", RESTART_DEADLINE, || {
+            let command = command(&self.dir, &self.tls, [self.address, self.management], self.dns, self.options);
+            Daemon::try_start("pebble", &self.dir, command, || web.get(&url).is_ok())
         });
-        Pebble { daemon, dir, address, management, dns, options, tls }
     }
 }
 

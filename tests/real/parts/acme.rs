@@ -66,14 +66,14 @@ fn pebble_refuses_nonces_as_often_as_told() {
 #[test]
 #[ignore = "needs the lab: ci/install"]
 fn pebble_can_be_started_anew_on_its_url() {
-    let lab = Lab::start();
+    let mut lab = Lab::start();
     let (url, root) = (lab.pebble.directory(), lab.pebble.issuing_root());
 
-    let pebble = lab.pebble.restart();
+    lab.pebble.restart();
 
-    assert_eq!(pebble.directory(), url);
-    assert_ne!(pebble.issuing_root(), root);
-    assert!(!pebble.hangs());
+    assert_eq!(lab.pebble.directory(), url);
+    assert_ne!(lab.pebble.issuing_root(), root);
+    assert!(!lab.pebble.hangs());
 }
 
 /// instant-acme over the lab's client.

@@ -16,6 +16,7 @@ fn sshd_serves_the_origin_to_the_deploy_key() {
     let refs = ls_remote(&repo, &sshd, sshd.client_key()).unwrap();
 
     assert_eq!(refs, format!("{}\trefs/heads/main\n", repo.tip()));
+    assert!(sshd.log().contains("Accepted publickey"), "{}", sshd.log());
 }
 
 #[test]
@@ -43,6 +44,19 @@ fn git_itself_accepts_the_signature_of_a_persona_and_names_her() {
     let said = verify_commit(&repo, dir.path(), &ann, &commit).unwrap();
     assert!(said.contains("Good \"git\" signature for ann@example.com"), "{said}");
     assert!(said.contains(&ann.fingerprint()), "{said}");
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
+fn git_itself_knows_ann_from_mallory() {
+    let dir = tempfile::tempdir().unwrap();
+    let repo = ConfigRepo::init(dir.path());
+    let ann = Persona::generate(dir.path(), "ann@example.com");
+    let mallory = Persona::generate(dir.path(), "mallory@example.com");
+
+    let commit = repo.commit_signed(&[("domains.yaml", "version: 1\n")], "Add the list", &mallory);
+
+    assert!(verify_commit(&repo, dir.path(), &ann, &commit).is_err());
 }
 
 #[test]

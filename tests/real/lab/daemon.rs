@@ -68,6 +68,11 @@ impl Daemon {
         read(&self.log)
     }
 
+    /// Stops the server without ending it: its connections stay open and nothing answers.
+    pub fn freeze(&self) {
+        output(Command::new("kill").args(["-STOP", &self.child.id().to_string()]));
+    }
+
     /// Ends the server now. What it wrote stays.
     pub fn stop(&mut self) {
         let _ = self.child.kill();

@@ -106,6 +106,11 @@ impl Pebble {
         wait(async { tokio::time::timeout(PATIENCE, web.send(request)).await.is_err() })
     }
 
+    /// Makes it hang, as it does by itself now and then.
+    pub fn freeze(&self) {
+        self.daemon.freeze();
+    }
+
     /// A new Pebble with the same URL. Accounts, orders, the issuing root and the log are gone.
     pub fn restart(&mut self) {
         self.daemon.stop();

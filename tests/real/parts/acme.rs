@@ -73,6 +73,16 @@ fn pebble_can_be_started_anew_on_its_url() {
 
     assert_eq!(lab.pebble.directory(), url);
     assert_ne!(lab.pebble.issuing_root(), root);
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
+fn a_pebble_that_hangs_is_noticed_and_can_be_started_anew() {
+    let mut lab = Lab::start();
+    lab.pebble.freeze();
+
+    assert!(lab.pebble.hangs());
+    lab.pebble.restart();
     assert!(!lab.pebble.hangs());
 }
 

@@ -1,0 +1,9 @@
+//! Tests against real parts: sshd, git, Pebble with real dns-01 validation, moto, boto3.
+//!
+//! `ci/install` brings the parts; the tests are `#[ignore]`d so that a plain `cargo test` needs no servers.
+//! `ci/test` runs them.
+
+mod lab;
+mod parts;
+#[expect(dead_code, reason = "the end-to-end tests read the rest")]
+mod run;

@@ -22,6 +22,7 @@ use crate::plan::limits::LimitsMode;
 use crate::plan::{self, ApprovedPlan, Plan, saved};
 use crate::port::Store;
 use crate::report::{self, Check, terminal};
+use crate::store::write;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     reported("apply", args.report.junit.as_deref(), output, |reports| body(global, args, output, reports))
@@ -35,7 +36,9 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
         return Err(Failure::new(Exit::Usage, Check::Completed, fault));
     }
     let session = Session::open(global, "apply", reports)?;
-    reports.also(session.config.state.join("report/junit.xml"))?;
+    let folder = session.config.state.join("report");
+    write::own_folder(&folder)?;
+    reports.also(folder.join("junit.xml"))?;
     let source = source::fetch(&session, reports)?;
     let choices = session.choices(&args.selection)?;
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;

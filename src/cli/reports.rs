@@ -43,6 +43,9 @@ impl Reports {
 
     /// One more file to keep. It says at once that the run is not complete.
     pub fn also(&mut self, file: PathBuf) -> Result<(), Fault> {
+        if let Some(folder) = file.parent() {
+            std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error))?;
+        }
         save(&file, &self.run)?;
         self.files.push(file);
         Ok(())

@@ -101,7 +101,7 @@ pub fn failed(verb: &str, path: &Path, error: &io::Error) -> Fault {
         | ErrorKind::AlreadyExists => {
             ("store:unwritable", "`state:` must be a folder that the user of this run owns and may write")
         }
-        _ => ("store:io", "see the cause; the store is as it was before"),
+        _ => ("store:io", "see the cause; once the file system is sound, run again: nothing is half written"),
     };
     Fault::new(code, format!("failed to {verb} {}", path.display())).caused_by(error).hint(hint)
 }

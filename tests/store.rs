@@ -12,7 +12,7 @@ use countersign::list::KeyType;
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::{Accounts, RenewalInfo, Store};
 use countersign::secret::Secret;
-use countersign::store::lock::Lock;
+use countersign::store::lock::{Lock, NoLock};
 use countersign::store::{Document, FileStore};
 use time::macros::datetime;
 
@@ -529,6 +529,23 @@ fn a_folder_with_other_things_is_not_made_into_a_store() {
     assert_eq!(FileStore::open(dir.path()).unwrap_err().code, "store:foreign");
     assert!(Lock::acquire(dir.path(), "apply", datetime!(2026-06-01 00:00 UTC)).is_err());
     assert_eq!(tree(dir.path()), before);
+}
+
+#[test]
+fn of_many_runs_that_begin_at_once_on_a_new_folder_one_gets_the_lock_and_all_others_are_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("state");
+    let start = std::sync::Barrier::new(32);
+    let acquire = || {
+        start.wait();
+        Lock::acquire(&root, "apply", datetime!(2026-06-01 00:00 UTC))
+    };
+    let results: Vec<_> = std::thread::scope(|scope| {
+        let runs: Vec<_> = (0..32).map(|_| scope.spawn(acquire)).collect();
+        runs.into_iter().map(|run| run.join().unwrap()).collect()
+    });
+    let held = results.iter().filter(|result| matches!(result, Err(NoLock::Held(_)))).count();
+    assert_eq!((results.iter().filter(|result| result.is_ok()).count(), held), (1, 31), "{results:?}");
 }
 
 #[test]

@@ -37,7 +37,8 @@ impl Call<'_> {
     /// A fault that no error of the SDK stands behind.
     pub fn because(&self, kind: &str, why: &str) -> Fault {
         let Self { verb, bucket, key, .. } = self;
-        Fault::new(format!("s3:{kind}"), format!("failed to {verb} `{key}` in bucket `{bucket}`: {why}"))
+        let what = if key.is_empty() { String::new() } else { format!("`{key}` in ") };
+        Fault::new(format!("s3:{kind}"), format!("failed to {verb} {what}bucket `{bucket}`: {why}"))
     }
 
     pub fn unreachable(&self, why: &str) -> Fault {

@@ -200,3 +200,16 @@ pub fn publication(
     }
     if gaps.is_empty() { Publication::Current } else { Publication::Missing(gaps) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_a_pointer_tells_its_lineage() {
+        let www = LineageName::parse("www").unwrap();
+        assert_eq!(lineage_of_pointer(&pointer_key(&www)), Some(www));
+        let others = ["www/v/1-a/cert.pem", "current.json", "a/b/current.json", "../current.json"];
+        assert_eq!(others.map(lineage_of_pointer), [const { None }; 4]);
+    }
+}

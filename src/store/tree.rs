@@ -25,7 +25,7 @@ pub fn claim(root: &Path) -> Result<Layout, Fault> {
     let layout = Layout::new(&real_root(root)?);
     check_schema(&layout)?;
     check_content(&layout)?;
-    check_owners(&layout)?;
+    check_owners(&layout, probe(layout.root())?)?;
     write::own_folder(layout.root())?;
     Ok(layout)
 }
@@ -65,9 +65,7 @@ fn check_content(layout: &Layout) -> Result<(), Fault> {
     }
 }
 
-/// Who we are is what the file system says about a file that we make.
-fn check_owners(layout: &Layout) -> Result<(), Fault> {
-    let us = probe(layout.root())?;
+fn check_owners(layout: &Layout, us: u32) -> Result<(), Fault> {
     let own = [layout.root().to_owned()].into_iter().chain(FOLDERS.map(|name| layout.folder(name)));
     for path in own {
         match path.symlink_metadata() {
@@ -86,6 +84,7 @@ fn check_owners(layout: &Layout) -> Result<(), Fault> {
     Ok(())
 }
 
+/// Who we are is what the file system says about a file that we make. It shows too whether we may make one.
 fn probe(root: &Path) -> Result<u32, Fault> {
     let found = tempfile::tempfile_in(root).and_then(|file| file.metadata());
     found.map(|found| found.uid()).map_err(|error| write::failed("write to", root, &error))
@@ -93,4 +92,18 @@ fn probe(root: &Path) -> Result<u32, Fault> {
 
 fn foreign(message: String) -> Fault {
     Fault::new("store:foreign", message).retry(Retry::Never)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_of_another_user_is_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = prepare(dir.path()).unwrap();
+        let us = probe(layout.root()).unwrap();
+        assert_eq!(check_owners(&layout, us), Ok(()));
+        assert_eq!(check_owners(&layout, us + 1).unwrap_err().code, "store:foreign");
+    }
 }

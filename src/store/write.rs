@@ -29,11 +29,8 @@ pub fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     })
 }
 
-/// One file of a new folder: name, bytes, mode.
-pub type NewFile<'a> = (&'a str, &'a [u8], u32);
-
-/// Writes a folder with its files. It must not exist yet.
-pub fn folder(path: &Path, files: &[NewFile<'_>]) -> Result<(), Fault> {
+/// Writes a folder with its files, each given by name, bytes and mode. It must not exist yet.
+pub fn folder(path: &Path, files: &[(&str, &[u8], u32)]) -> Result<(), Fault> {
     let temporary = temporary(path);
     let written = clear(&temporary).and_then(|()| fill(&temporary, files)).and_then(|()| {
         if path.symlink_metadata().is_ok() {
@@ -104,7 +101,7 @@ pub fn failed(verb: &str, path: &Path, error: &io::Error) -> Fault {
         | ErrorKind::AlreadyExists => {
             ("store:unwritable", "`state:` must be a folder that the user of this run owns and may write")
         }
-        _ => ("store:io", "see the cause; the store is as it was before"),
+        _ => ("store:io", "see the cause; once the file system is sound, run again: nothing is half written"),
     };
     Fault::new(code, format!("failed to {verb} {}", path.display())).caused_by(error).hint(hint)
 }
@@ -117,7 +114,7 @@ fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<File> {
 }
 
 /// All files are written before the first is synced: the file system then needs few commits.
-fn fill(path: &Path, files: &[NewFile<'_>]) -> io::Result<()> {
+fn fill(path: &Path, files: &[(&str, &[u8], u32)]) -> io::Result<()> {
     make_folder(path)?;
     let written: Vec<File> =
         files.iter().map(|(name, bytes, mode)| create(&path.join(name), bytes, *mode)).collect::<io::Result<_>>()?;

@@ -167,6 +167,9 @@ async fn publish_all(works: &mut [Work<'_>], ports: &Ports, listener: &dyn Liste
         }
     };
     let due: Vec<&mut Work> = works.iter_mut().filter(|work| work.publishes()).collect();
+    if due.is_empty() {
+        return;
+    }
     listener.on(Event::Began(Phase::Publish, due.len()));
     futures::stream::iter(due)
         .for_each_concurrent(WIDTH, |work| async {

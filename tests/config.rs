@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use countersign::config::{Config, Require};
+use countersign::config::Config;
 use countersign::diag::SourceFile;
 use countersign::diag::render::render;
+use countersign::trust::Require;
 use time::Duration;
 
 const SMALLEST: &str = "version: 1

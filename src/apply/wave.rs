@@ -140,8 +140,9 @@ impl<'a> Wave<'a> {
 
     /// Brings an attempt to an order whose state is known: a new one, or the one of an earlier run.
     async fn open(&self, flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
-        flight.entry.attempt =
-            flight.entry.attempt.take().filter(|attempt| fits(attempt, flight.certificate, &*flight.ca));
+        if flight.entry.attempt.as_ref().is_some_and(|attempt| !fits(attempt, flight.certificate, &*flight.ca)) {
+            self.forget(flight).await?;
+        }
         if flight.entry.attempt.is_none() {
             self.intend(flight).await?;
         }
@@ -152,7 +153,7 @@ impl<'a> Wave<'a> {
                 Some(Next::Refresh) => self.refresh(flight).await?,
                 Some(Next::Restart) if restarts == 0 => {
                     restarts += 1;
-                    flight.order = None;
+                    self.forget(flight).await?;
                     self.intend(flight).await?;
                 }
                 Some(Next::Restart) => return Err(gone()),
@@ -160,6 +161,13 @@ impl<'a> Wave<'a> {
                 _ => return Ok(()),
             }
         }
+    }
+
+    /// Drops an attempt. Its key goes first, so that no crash can pair it with the next intent.
+    async fn forget(&self, flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
+        flight.order = None;
+        flight.entry.attempt = None;
+        self.journal(flight).await
     }
 
     /// Makes the key and the CSR and journals them. The CA does not hear of it yet.

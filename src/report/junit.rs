@@ -19,7 +19,10 @@ pub fn render(run: &Run) -> String {
     let mut report = Report::new();
     for suite in suites {
         let cases = cases.iter().filter(|case| case.suite == suite).map(test_case);
-        let suite = TestSuiteBuilder::new(suite).set_timestamp(run.started).add_testcases(cases).build();
+        let started = run.started.replace_nanosecond(0).unwrap_or(run.started);
+        let mut suite = TestSuiteBuilder::new(suite).set_timestamp(started).add_testcases(cases).build();
+        // Jenkins would put the package before the name, and lose the history.
+        suite.package.clear();
         report.add_testsuite(suite);
     }
     let mut xml = Vec::new();

@@ -52,12 +52,12 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    /// A finding at `place`, as severe as its code.
+    /// A finding at `place`, as severe as its code. Messages and hints longer than a paragraph are cut.
     pub fn new(code: Code, place: Place, message: impl Into<String>) -> Self {
         Self {
             code: code.name(),
             severity: code.severity(),
-            message: message.into(),
+            message: clip(message.into()),
             labels: vec![Label { place, text: String::new() }],
             hint: None,
         }
@@ -79,13 +79,23 @@ impl Diagnostic {
 
     /// Says what to do about it.
     pub fn hint(&mut self, text: impl Into<String>) -> &mut Self {
-        self.hint = Some(text.into());
+        self.hint = Some(clip(text.into()));
         self
     }
 
     pub fn is_error(&self) -> bool {
         self.severity == Severity::Error
     }
+}
+
+/// A file may hold words of a megabyte; a message quotes no more than a reader can use.
+fn clip(mut text: String) -> String {
+    const LONGEST: usize = 600;
+    if text.len() > LONGEST {
+        text.truncate(text.floor_char_boundary(LONGEST));
+        text.push('…');
+    }
+    text
 }
 
 /// Puts diagnostics in file order, errors before warnings at the same place.

@@ -281,6 +281,22 @@ fn a_diagnostic_without_its_file_still_names_the_place() {
 }
 
 #[test]
+fn a_line_that_nobody_could_read_is_not_shown() {
+    let certificates: Vec<_> = (0..200).map(|n| format!("{{name: n{n}, domains: [n{n}.example.com]}}")).collect();
+    let text = shown(&format!(
+        "{{version: 1, certificates: [{}, {{name: A, domains: [a.example.com]}}]}}",
+        certificates.join(", ")
+    ));
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_message_does_not_quote_a_megabyte() {
+    let parsed = read(&format!("version: 1\ncertificates:\n  - {{? {} : 1}}\n", "k".repeat(1_000_000)));
+    assert!(parsed.diagnostics.iter().all(|diagnostic| diagnostic.message.len() < 1000));
+}
+
+#[test]
 fn warnings_alone_leave_a_list() {
     let text = "version: 1
 certificates:

@@ -4,17 +4,20 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 
 use annotate_snippets::renderer::DecorStyle;
-use annotate_snippets::{AnnotationKind, Group, Level, Renderer, Snippet};
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 
 use super::{Diagnostic, Label, Severity, SourceFile};
 use crate::yaml::characters::is_strange;
+
+/// Lines with more bytes are not shown.
+const WIDEST: usize = 4096;
 
 /// Labels that are this many lines apart share a snippet.
 const NEAR: usize = 6;
 
 /// All diagnostics with the lines they speak of, then the summary; nothing for none.
 ///
-/// A file that is not among `sources` is named without its lines. Nothing of a file reaches a terminal unescaped.
+/// A line that is not among `sources`, or too long to read, is named but not shown. Nothing of a file reaches a terminal unescaped.
 pub fn render(diagnostics: &[Diagnostic], sources: &[SourceFile], color: bool) -> String {
     if diagnostics.is_empty() {
         return String::new();
@@ -79,7 +82,12 @@ fn render_one(diagnostic: &Diagnostic, files: &HashMap<&str, Lines<'_>>, rendere
     let message = visible(&diagnostic.message);
     let mut group = Group::with_title(level.primary_title(message).id(diagnostic.code));
     for (nth, labels) in neighbours(&diagnostic.labels).into_iter().enumerate() {
-        group = group.element(snippet(&labels, files.get(labels[0].place.file.as_str()), nth == 0));
+        let place = &labels[0].place;
+        let lines = files.get(place.file.as_str()).filter(|lines| labels.iter().all(|label| lines.shows(label)));
+        group = match lines {
+            Some(lines) => group.element(snippet(&labels, lines, nth == 0)),
+            None => group.element(Origin::path(visible(&place.file)).line(place.line).char_column(place.column)),
+        };
     }
     if let Some(hint) = &diagnostic.hint {
         group = group.element(Level::HELP.message(visible(hint)));
@@ -103,18 +111,14 @@ fn neighbours(labels: &[Label]) -> Vec<Vec<&Label>> {
 }
 
 /// The lines of some labels, escaped. `first` says whether the first label is the fault itself.
-fn snippet<'a>(
-    labels: &[&'a Label],
-    lines: Option<&Lines<'_>>,
-    first: bool,
-) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+fn snippet<'a>(labels: &[&'a Label], lines: &Lines<'_>, first: bool) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
     let top = labels.iter().map(|l| l.place.line).min().unwrap_or(1);
     let bottom = labels.iter().map(|l| l.place.line).max().unwrap_or(1);
     let mut text = String::new();
     let mut marks = Vec::new();
     for number in top..=bottom {
-        let line = lines.map_or(&b""[..], |lines| lines.get(number));
-        let base = lines.map_or(0, |lines| lines.start(number));
+        let line = lines.get(number);
+        let base = lines.start(number);
         for (nth, label) in labels.iter().enumerate().filter(|(_, l)| l.place.line == number) {
             let cut = |at: usize| text.len() + escaped(&line[..at.saturating_sub(base).min(line.len())]).len();
             let kind = if first && nth == 0 { AnnotationKind::Primary } else { AnnotationKind::Context };
@@ -152,6 +156,12 @@ impl<'b> Lines<'b> {
     /// Where a line begins. Lines count from 1.
     fn start(&self, line: usize) -> usize {
         self.starts.get(line - 1).copied().unwrap_or(self.bytes.len())
+    }
+
+    /// Whether a label's line is there and fit to be shown, with those between it and its neighbours.
+    fn shows(&self, label: &Label) -> bool {
+        let around = label.place.line.saturating_sub(NEAR).max(1)..=label.place.line + NEAR;
+        label.place.line <= self.starts.len() && around.into_iter().all(|line| self.get(line).len() <= WIDEST)
     }
 
     fn get(&self, line: usize) -> &'b [u8] {

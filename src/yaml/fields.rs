@@ -209,8 +209,8 @@ impl Node {
 /// The nearest of some words as a question, else all of them.
 pub fn suggest<'w>(word: &str, known: impl Iterator<Item = &'w str>, title: &str) -> String {
     let known: Vec<&str> = known.collect();
-    match known.iter().copied().min_by_key(|other| strsim::osa_distance(word, other)).filter(|best| is_near(word, best))
-    {
+    let near = known.iter().copied().filter(|other| is_near(word, other));
+    match near.min_by_key(|other| strsim::osa_distance(word, other)) {
         Some(best) => format!("did you mean `{best}`?"),
         None => format!("{title}: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
     }
@@ -218,5 +218,6 @@ pub fn suggest<'w>(word: &str, known: impl Iterator<Item = &'w str>, title: &str
 
 /// Whether one word may be a slip of the pen for the other.
 fn is_near(word: &str, other: &str) -> bool {
-    strsim::osa_distance(word, other) <= (word.chars().count() / 3).max(1)
+    let most = (word.len() / 3).max(1);
+    word.len().abs_diff(other.len()) <= most && strsim::osa_distance(word, other) <= most
 }

@@ -1,12 +1,12 @@
 //! The walk over every commit that is not verified yet.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
 
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::name::CommitId;
+use crate::trust::authors::Change;
 use crate::trust::commit::{self, Commit, GrammarError};
 use crate::trust::graph::Graph;
 use crate::trust::key::Fingerprint;
@@ -20,7 +20,8 @@ use crate::trust::{TrustState, signed};
 pub struct Walked {
     pub commits: usize,
     pub accepted: BTreeMap<Fingerprint, String>,
-    pub authors: Vec<String>,
+    /// Commits that changed the list, oldest first.
+    pub changes: Vec<Change>,
     pub head_signer: Option<String>,
 }
 
@@ -48,10 +49,6 @@ pub fn walk(
         }
         settled.extend(graph.range(last, introduction)?.unwrap_or_default());
     }
-    let first_authors = match state {
-        Some(state) if current => state.authors.clone(),
-        _ => vec![format!("introduction {introduction}")],
-    };
     let mut judge = Judge {
         root,
         objects,
@@ -62,8 +59,7 @@ pub fn walk(
         accepted: state.map(|state| state.accepted.clone()).unwrap_or_default(),
         trees: HashMap::new(),
         protected: HashMap::new(),
-        authors: HashMap::new(),
-        first_authors: first_authors.into(),
+        changes: Vec::new(),
     };
     let mut refusals = Vec::new();
     let mut head_signer = state.filter(|_| current).and_then(|state| state.head_signer.clone());
@@ -77,8 +73,7 @@ pub fn walk(
     if !refusals.is_empty() {
         return Err(refusals.into());
     }
-    let authors = judge.authors_of(head_id).to_vec();
-    Ok(Walked { commits: range.len(), accepted: judge.accepted, authors, head_signer })
+    Ok(Walked { commits: range.len(), accepted: judge.accepted, changes: judge.changes, head_signer })
 }
 
 /// Refuses a store that can show another history than the one that was pushed.
@@ -160,8 +155,7 @@ struct Judge<'a> {
     accepted: BTreeMap<Fingerprint, String>,
     trees: HashMap<ObjectId, ObjectId>,
     protected: HashMap<ObjectId, Protected>,
-    authors: HashMap<ObjectId, Rc<[String]>>,
-    first_authors: Rc<[String]>,
+    changes: Vec<Change>,
 }
 
 impl Judge<'_> {
@@ -185,8 +179,10 @@ impl Judge<'_> {
         };
         let shown = signer.as_ref().map(|(key, principal)| format!("{principal} {key}"));
         self.accepted.extend(signer);
-        let authors = self.authors_after(&commit, &own, shown.as_deref())?;
-        self.authors.insert(id, authors);
+        if let Some(signer) = shown.clone().filter(|_| own.contains(&self.root.list.to_string())) {
+            let before = commit.reading.parents.first().and_then(|parent| self.trees.get(parent)).copied();
+            self.changes.push(Change { before, after: commit.reading.tree, signer });
+        }
         Ok(shown)
     }
 
@@ -268,28 +264,5 @@ impl Judge<'_> {
                 Ok((fingerprint, principal))
             });
         judged.map_err(|refusal| refusal.commit(&id.to_commit()))
-    }
-
-    /// Who signed the last change of the list, up to this commit.
-    fn authors_after(&mut self, commit: &Commit, own: &[String], signer: Option<&str>) -> Result<Rc<[String]>, Stop> {
-        if own.contains(&self.root.list.to_string()) {
-            return Ok(signer.map(str::to_owned).into_iter().collect());
-        }
-        let now = self.protected_in(commit.reading.tree)?.list;
-        let mut authors: Vec<Rc<[String]>> = Vec::new();
-        for parent in &commit.reading.parents {
-            if self.protected_at(*parent)?.list == now {
-                return Ok(self.authors_of(*parent));
-            }
-            authors.push(self.authors_of(*parent));
-        }
-        let mut all: Vec<String> = authors.iter().flat_map(|authors| authors.iter().cloned()).collect();
-        all.sort();
-        all.dedup();
-        Ok(all.into())
-    }
-
-    fn authors_of(&self, commit: ObjectId) -> Rc<[String]> {
-        self.authors.get(&commit).unwrap_or(&self.first_authors).clone()
     }
 }

@@ -62,3 +62,19 @@ fn everything_that_changes_a_verdict_changes_the_digest_of_the_trust_root() {
     ];
     assert_eq!(roots.iter().map(TrustRoot::digest).collect::<BTreeSet<_>>().len(), roots.len());
 }
+
+#[test]
+fn each_entry_has_the_signer_who_made_it_what_it_is() {
+    let house = House::with(&[("domains.yaml", &list(&["old", "moved"]))]);
+    house.commit(&[("domains.yaml", &list(&["old", "moved", "anns", "both"]))], &house.ann);
+    let changed = list(&["moved", "old", "bobs", "anns", "both"]).replace("[both.example.com]", "[other.example.com]");
+    let head = house.commit(&[("domains.yaml", &changed)], &house.bob);
+    let verified = house.verified(&house.root(), None, &head);
+    let first = |name: &str| {
+        let made = verified.state().authors.of(&LineageName::parse(name).unwrap());
+        made.first().and_then(|signer| signer.split(' ').next()).map(str::to_owned).unwrap()
+    };
+    let found = ["old", "moved", "anns", "bobs", "both"].map(|name| first(name));
+    let (ann, bob) = (house.ann.principal(), house.bob.principal());
+    assert_eq!(found, ["introduction", "introduction", ann, bob, bob]);
+}

@@ -208,8 +208,10 @@ impl<'a> Attempt<'a> {
     }
 }
 
+/// The cause may quote the server, so it is stripped of control characters.
 fn failed(code: &str, message: String, error: &git2::Error) -> Fault {
-    Fault { causes: vec![error.message().to_owned()], ..Fault::new(code, message) }
+    let cause = error.message().trim().replace(char::is_control, " ");
+    Fault { causes: vec![cause], ..Fault::new(code, message) }
 }
 
 fn check_ref_name(name: &str) -> Result<(), Fault> {

@@ -2,6 +2,10 @@
 //!
 //! Pure: objects come through [`Objects`], the runner's files and clock as arguments.
 
+// A refusal is made once a broken rule; its size costs nothing.
+#![allow(clippy::result_large_err)]
+
+mod authors;
 mod commit;
 mod content;
 mod graph;
@@ -10,6 +14,7 @@ mod merge;
 pub mod object;
 pub mod refusal;
 pub mod root;
+mod signed;
 pub mod signers;
 pub mod sshsig;
 mod walk;
@@ -27,6 +32,7 @@ use crate::list::List;
 use crate::list::parse::Known;
 use crate::name::{CommitId, Digest, LineageName};
 
+pub use crate::trust::authors::Authors;
 pub use crate::trust::key::Fingerprint;
 pub use crate::trust::object::Objects;
 pub use crate::trust::refusal::{Refusal, Refused, RuleId};
@@ -49,8 +55,8 @@ pub struct TrustState {
     /// Keys whose commits were accepted, with the principal at that time. What a signer made before it was taken out
     /// of `allowed_signers` stays.
     pub accepted: BTreeMap<Fingerprint, String>,
-    /// Who signed the last change of the list.
-    pub authors: Vec<String>,
+    /// Who made each entry of the list what it is.
+    pub authors: Authors,
     /// Who signed `last_verified`.
     pub head_signer: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -92,6 +98,9 @@ pub fn verify(
 ) -> Result<Verdict, Fault> {
     let judged = walk::walk(root, state, head, objects, now).and_then(|walked| {
         let content = content::read(root, head, objects, known)?;
+        let earlier = state.map(|state| &state.authors);
+        let origin = format!("introduction {}", root.introduction);
+        let authors = Authors::find(&content.list, &walked.changes, earlier, &origin, objects, &root.list)?;
         Ok(VerifiedList {
             state: TrustState {
                 version: 1,
@@ -99,7 +108,7 @@ pub fn verify(
                 trust_root: root.digest(),
                 list: content.digest,
                 accepted: walked.accepted,
-                authors: walked.authors,
+                authors,
                 head_signer: walked.head_signer,
                 verified_at: now,
             },
@@ -200,11 +209,14 @@ impl VerifiedList {
         &self.state
     }
 
-    /// Who asked for this lineage: whoever signed the last change of the list, and whoever signed the head.
+    /// Who asked for this lineage: whoever made its entry what it is, and whoever signed the head.
+    ///
+    /// After a very long walk several may be named, one of whom made the entry. What stands since the introduction is
+    /// of `introduction <commit>`.
     pub fn provenance(&self, lineage: &LineageName) -> Provenance {
         debug_assert!(self.list.get(lineage).is_some(), "{lineage} is not in the list");
-        let mut signers = self.state.authors.clone();
-        signers.extend(self.state.head_signer.iter().filter(|signer| !self.state.authors.contains(signer)).cloned());
+        let mut signers = self.state.authors.of(lineage);
+        signers.extend(self.state.head_signer.clone().filter(|signer| !signers.contains(signer)));
         Provenance {
             commit: self.state.last_verified.clone(),
             signers,

@@ -62,7 +62,8 @@ fn check_ssh(rest: &str) -> Result<(), &'static str> {
         return Err("its port is not a number from 1 to 65535");
     }
     let ipv6 = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    if !is_word(host) && !ipv6.is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok()) {
+    let is_address = ipv6.is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok());
+    if !(is_word(host) || is_address) {
         return Err("its host is not a name or address");
     }
     let plain =

@@ -1,6 +1,7 @@
 //! The list as it stands in a verified commit.
 
 use crate::diag::{Diagnostic, SourceFile};
+use crate::fault::Fault;
 use crate::list::List;
 use crate::list::parse::{Known, parse};
 use crate::name::{CommitId, Digest};
@@ -27,7 +28,7 @@ pub fn read(
     objects: &dyn Objects,
     known: Option<&Known>,
 ) -> Result<Content, Stop> {
-    let reader = Reader { objects, commit, list: &root.list };
+    let reader = Reader { objects, commit: Some(commit), list: &root.list };
     let tree = walk::agreed_reading(objects, walk::object_id(commit)?)?.tree;
     reader.refuse_twins(tree, root.list.path())?;
     reader.refuse_twins(tree, "hooks")?;
@@ -46,6 +47,15 @@ pub fn read(
     Ok(Content { list, files, warnings: parsed.diagnostics, digest })
 }
 
+/// The list in an older tree if it had no errors, and how many bytes were parsed.
+pub fn read_older(objects: &dyn Objects, tree: ObjectId, list: &ListPath) -> Result<(Option<List>, usize), Fault> {
+    match (Reader { objects, commit: None, list }).files(tree) {
+        Ok(files) => Ok((parse(&files, None).list, files.iter().map(|file| file.bytes.len()).sum())),
+        Err(Stop::Refused(_)) => Ok((None, 0)),
+        Err(Stop::Fault(fault)) => Err(fault),
+    }
+}
+
 /// A file's own SHA-256; for a directory that of the lines `<sha256>  <path>`.
 fn digest(list: &ListPath, files: &[SourceFile]) -> Digest {
     match files {
@@ -59,13 +69,14 @@ fn digest(list: &ListPath, files: &[SourceFile]) -> Digest {
 
 struct Reader<'a> {
     objects: &'a dyn Objects,
-    commit: &'a CommitId,
+    commit: Option<&'a CommitId>,
     list: &'a ListPath,
 }
 
 impl Reader<'_> {
     fn refuse(&self, rule: RuleId, path: &str, message: String, hint: &str) -> Stop {
-        Refusal::new(rule, message).commit(self.commit).path(path).hint(hint).into()
+        let refusal = Refusal::new(rule, message).path(path).hint(hint);
+        self.commit.into_iter().fold(refusal, Refusal::commit).into()
     }
 
     /// Refuses entries beside `path` that a file system might take for it.

@@ -121,9 +121,9 @@ pub enum Hazard {
     Shallow,
 }
 
-/// Reads objects of one store. Every id is checked by the store when the object comes in.
+/// Reads objects of one store and checks that each has the id it was asked for by.
 ///
-/// A missing object is a [`Fault`].
+/// An object that is missing or damaged is a [`Fault`].
 pub trait Objects {
     fn hazards(&self) -> Result<Vec<Hazard>, Fault>;
     fn commit(&self, id: ObjectId) -> Result<RawCommit, Fault>;

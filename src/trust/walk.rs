@@ -1,27 +1,27 @@
 //! The walk over every commit that is not verified yet.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::rc::Rc;
 
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::name::CommitId;
-use crate::trust::TrustState;
+use crate::trust::authors::Change;
 use crate::trust::commit::{self, Commit, GrammarError};
 use crate::trust::graph::Graph;
-use crate::trust::key::{Fingerprint, KeyError, SignatureError};
+use crate::trust::key::Fingerprint;
 use crate::trust::merge::{self, Protected};
 use crate::trust::object::{Hazard, ObjectId, Objects, Reading};
 use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::{Require, TrustRoot};
-use crate::trust::sshsig::{EnvelopeError, SshSignature};
+use crate::trust::{TrustState, signed};
 
 /// What a walk without refusals found.
 pub struct Walked {
     pub commits: usize,
     pub accepted: BTreeMap<Fingerprint, String>,
-    pub authors: Vec<String>,
+    /// Commits that changed the list, oldest first.
+    pub changes: Vec<Change>,
     pub head_signer: Option<String>,
 }
 
@@ -49,10 +49,6 @@ pub fn walk(
         }
         settled.extend(graph.range(last, introduction)?.unwrap_or_default());
     }
-    let first_authors = match state {
-        Some(state) if current => state.authors.clone(),
-        _ => vec![format!("introduction {introduction}")],
-    };
     let mut judge = Judge {
         root,
         objects,
@@ -63,8 +59,7 @@ pub fn walk(
         accepted: state.map(|state| state.accepted.clone()).unwrap_or_default(),
         trees: HashMap::new(),
         protected: HashMap::new(),
-        authors: HashMap::new(),
-        first_authors: first_authors.into(),
+        changes: Vec::new(),
     };
     let mut refusals = Vec::new();
     let mut head_signer = state.filter(|_| current).and_then(|state| state.head_signer.clone());
@@ -78,8 +73,7 @@ pub fn walk(
     if !refusals.is_empty() {
         return Err(refusals.into());
     }
-    let authors = judge.authors_of(head_id).to_vec();
-    Ok(Walked { commits: range.len(), accepted: judge.accepted, authors, head_signer })
+    Ok(Walked { commits: range.len(), accepted: judge.accepted, changes: judge.changes, head_signer })
 }
 
 /// Refuses a store that can show another history than the one that was pushed.
@@ -139,6 +133,17 @@ fn rollback(head: &CommitId, base: ObjectId, root: &TrustRoot) -> Refusal {
         .hint("push a history that continues from that commit; a rewritten history needs a new introduction and a new trust state")
 }
 
+fn how_to_sign(base: ObjectId) -> String {
+    format!(
+        "sign with an SSH key:\n\
+         git config gpg.format ssh\n\
+         git config user.signingkey ~/.ssh/id_ed25519.pub\n\
+         git config commit.gpgsign true\n\
+         and sign again what is there, then push it:\n\
+         git rebase --exec 'git commit --amend --no-edit -S' {base}"
+    )
+}
+
 struct Judge<'a> {
     root: &'a TrustRoot,
     objects: &'a dyn Objects,
@@ -150,8 +155,7 @@ struct Judge<'a> {
     accepted: BTreeMap<Fingerprint, String>,
     trees: HashMap<ObjectId, ObjectId>,
     protected: HashMap<ObjectId, Protected>,
-    authors: HashMap<ObjectId, Rc<[String]>>,
-    first_authors: Rc<[String]>,
+    changes: Vec<Change>,
 }
 
 impl Judge<'_> {
@@ -167,15 +171,18 @@ impl Judge<'_> {
             return Err(readings_differ(id).into());
         }
         let own = self.own_changes(id, &commit)?;
-        let signer = match self.signer(id, &commit, &own) {
-            Ok((key, principal)) => Some((key, principal)),
+        let signer = match self.signer(id, &commit) {
+            Ok(signer) => Some(signer),
             Err(_) if self.root.require == Require::Protected && own.is_empty() => None,
-            Err(refusal) => return Err(refusal.into()),
+            Err(refusal) if own.is_empty() => return Err(refusal.into()),
+            Err(refusal) => return Err(refusal.path(&own.join(" ")).into()),
         };
         let shown = signer.as_ref().map(|(key, principal)| format!("{principal} {key}"));
         self.accepted.extend(signer);
-        let authors = self.authors_after(&commit, &own, shown.as_deref())?;
-        self.authors.insert(id, authors);
+        if let Some(signer) = shown.clone().filter(|_| own.contains(&self.root.list.to_string())) {
+            let before = commit.reading.parents.first().and_then(|parent| self.trees.get(parent)).copied();
+            self.changes.push(Change { before, after: commit.reading.tree, signer });
+        }
         Ok(shown)
     }
 
@@ -248,125 +255,14 @@ impl Judge<'_> {
         Ok(protected)
     }
 
-    fn signer(&self, id: ObjectId, commit: &Commit, own: &[String]) -> Result<(Fingerprint, String), Refusal> {
-        let refuse = |rule, message: String| {
-            let refusal = Refusal::new(rule, message).commit(&id.to_commit());
-            if own.is_empty() { refusal } else { refusal.path(&own.join(" ")) }
-        };
-        let armored = match commit.signature.as_deref() {
-            Some(text) if !text.starts_with("-----BEGIN PGP") => text,
-            Some(_) => {
-                return Err(refuse(RuleId::Unsigned, "the commit is signed with OpenPGP, not SSH".into())
-                    .hint(self.how_to_sign()));
-            }
-            None => return Err(refuse(RuleId::Unsigned, "the commit is not signed".into()).hint(self.how_to_sign())),
-        };
-        let signature = SshSignature::parse(armored).map_err(|error| {
-            let (rule, message) = match error {
-                EnvelopeError::Armor(why) => {
-                    (RuleId::Armor, format!("the signature is not what OpenSSH writes: {why}"))
-                }
-                EnvelopeError::Malformed => (RuleId::BadSignature, "the signature is malformed".into()),
-                EnvelopeError::Key(error @ KeyError::Malformed) => {
-                    (RuleId::BadSignature, format!("the signing key {error}"))
-                }
-                EnvelopeError::Key(error) => (RuleId::WeakKey, format!("the signing key {error}")),
-                EnvelopeError::Hash => (RuleId::WeakKey, "the signature is over a hash that is not accepted".into()),
-            };
-            refuse(rule, message).hint(self.how_to_sign())
-        })?;
-        let key = signature.key.fingerprint();
-        let refuse = |rule, message: String| refuse(rule, message).key(key.clone());
-        if signature.namespace != b"git" {
-            let message = "the signature was made for another purpose than a commit".to_owned();
-            return Err(refuse(RuleId::Namespace, message).hint(self.how_to_sign()));
-        }
-        signature.verify(&commit.payload).map_err(|error| {
-            let (rule, message) = match error {
-                SignatureError::Bad => (RuleId::BadSignature, "the signature does not hold over the commit"),
-                SignatureError::NoTouch => (RuleId::WeakKey, "the security key signed without being touched"),
-                SignatureError::Algorithm => (RuleId::WeakKey, "the signature's algorithm is not accepted"),
-            };
-            refuse(rule, message.to_owned()).hint(self.how_to_sign())
-        })?;
-        self.allow(id, &key, &signature.key.to_openssh(), refuse)
-    }
-
-    /// Whether the key, whose signature holds, may sign this commit by the runner's files and clock.
-    fn allow(
-        &self,
-        id: ObjectId,
-        key: &Fingerprint,
-        openssh: &str,
-        refuse: impl Fn(RuleId, String) -> Refusal,
-    ) -> Result<(Fingerprint, String), Refusal> {
-        let signer = self.root.signers.get(key);
-        let before = self.accepted.get(key).filter(|_| self.settled.contains(&id));
-        if self.root.revoked.contains(key) {
-            let refusal = refuse(RuleId::Revoked, format!("the commit is signed by the revoked key {key}"));
-            let refusal = match signer.map(|signer| signer.principal()).or(before.map(String::as_str)) {
-                Some(principal) => refusal.principal(principal),
-                None => refusal,
-            };
-            return Err(refusal.hint(
-                "have another signer make its changes again on top of the last commit before it; or, after review, move the introduction past it",
-            ));
-        }
-        if let Some(principal) = before {
-            return Ok((key.clone(), principal.clone()));
-        }
-        let Some(signer) = signer else {
-            let hint = format!(
-                "if you know whose key it is and trust it, add to the runner's allowed_signers:\nname@example.com namespaces=\"git\" {openssh}"
-            );
-            return Err(refuse(RuleId::UnknownKey, format!("the commit is signed by the unknown key {key}")).hint(hint));
-        };
-        let principal = signer.principal();
-        if !signer.may_sign_for_git() {
-            let message = format!("the key of {principal} may not sign in the namespace `git`");
-            let hint = "add `git` to the `namespaces` of its line in the runner's allowed_signers";
-            return Err(refuse(RuleId::Namespace, message).principal(principal).hint(hint));
-        }
-        if !signer.is_valid_at(self.now) {
-            let message = format!("the key of {principal} is not valid now, by its valid-after and valid-before");
-            let hint = "have a signer with a valid key make the commit again, or change the validity in the runner's allowed_signers";
-            return Err(refuse(RuleId::Expired, message).principal(principal).hint(hint));
-        }
-        Ok((key.clone(), principal.to_owned()))
-    }
-
-    fn how_to_sign(&self) -> String {
-        format!(
-            "sign with an SSH key:\n\
-             git config gpg.format ssh\n\
-             git config user.signingkey ~/.ssh/id_ed25519.pub\n\
-             git config commit.gpgsign true\n\
-             and sign again what is there, then push it:\n\
-             git rebase --exec 'git commit --amend --no-edit -S' {}",
-            self.base
-        )
-    }
-
-    /// Who signed the last change of the list, up to this commit.
-    fn authors_after(&mut self, commit: &Commit, own: &[String], signer: Option<&str>) -> Result<Rc<[String]>, Stop> {
-        if own.contains(&self.root.list.to_string()) {
-            return Ok(signer.map(str::to_owned).into_iter().collect());
-        }
-        let now = self.protected_in(commit.reading.tree)?.list;
-        let mut authors: Vec<Rc<[String]>> = Vec::new();
-        for parent in &commit.reading.parents {
-            if self.protected_at(*parent)?.list == now {
-                return Ok(self.authors_of(*parent));
-            }
-            authors.push(self.authors_of(*parent));
-        }
-        let mut all: Vec<String> = authors.iter().flat_map(|authors| authors.iter().cloned()).collect();
-        all.sort();
-        all.dedup();
-        Ok(all.into())
-    }
-
-    fn authors_of(&self, commit: ObjectId) -> Rc<[String]> {
-        self.authors.get(&commit).unwrap_or(&self.first_authors).clone()
+    fn signer(&self, id: ObjectId, commit: &Commit) -> Result<(Fingerprint, String), Refusal> {
+        let judged =
+            signed::proven_key(commit).map_err(|refusal| refusal.hint(how_to_sign(self.base))).and_then(|key| {
+                let fingerprint = key.fingerprint();
+                let earlier = self.accepted.get(&fingerprint).filter(|_| self.settled.contains(&id));
+                let principal = signed::principal(self.root, &key, earlier.map(String::as_str), self.now)?;
+                Ok((fingerprint, principal))
+            });
+        judged.map_err(|refusal| refusal.commit(&id.to_commit()))
     }
 }

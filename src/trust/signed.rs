@@ -1,0 +1,88 @@
+//! Who signed a commit, and whether that key may.
+
+use time::OffsetDateTime;
+
+use crate::trust::commit::Commit;
+use crate::trust::key::{KeyError, PublicKey, SignatureError};
+use crate::trust::refusal::{Refusal, RuleId};
+use crate::trust::root::TrustRoot;
+use crate::trust::sshsig::{EnvelopeError, SshSignature};
+
+/// The key of which the commit carries a signature that holds. A refusal has no hint: signing again is the way out.
+pub fn proven_key(commit: &Commit) -> Result<PublicKey, Refusal> {
+    let armored = match commit.signature.as_deref() {
+        Some(text) if !text.starts_with("-----BEGIN PGP") => text,
+        Some(_) => return Err(Refusal::new(RuleId::Unsigned, "the commit is signed with OpenPGP, not SSH")),
+        None => return Err(Refusal::new(RuleId::Unsigned, "the commit is not signed")),
+    };
+    let signature = SshSignature::parse(armored).map_err(unreadable)?;
+    let refuse = |rule, message| Err(Refusal::new(rule, message).key(signature.key.fingerprint()));
+    if signature.namespace != b"git" {
+        return refuse(RuleId::Namespace, "the signature was made for another purpose than a commit");
+    }
+    match signature.verify(&commit.payload) {
+        Ok(()) => Ok(signature.key),
+        Err(SignatureError::Bad) => refuse(RuleId::BadSignature, "the signature does not hold over the commit"),
+        Err(SignatureError::NoTouch) => refuse(RuleId::WeakKey, "the security key signed without being touched"),
+        Err(SignatureError::Algorithm) => refuse(RuleId::WeakKey, "the signature's algorithm is not accepted"),
+    }
+}
+
+fn unreadable(error: EnvelopeError) -> Refusal {
+    match error {
+        EnvelopeError::Armor(why) => {
+            Refusal::new(RuleId::Armor, format!("the signature is not what OpenSSH writes: {why}"))
+        }
+        EnvelopeError::Malformed => Refusal::new(RuleId::BadSignature, "the signature is malformed"),
+        EnvelopeError::Key(error @ KeyError::Malformed) => {
+            Refusal::new(RuleId::BadSignature, format!("the signing key {error}"))
+        }
+        EnvelopeError::Key(error) => Refusal::new(RuleId::WeakKey, format!("the signing key {error}")),
+        EnvelopeError::Hash => Refusal::new(RuleId::WeakKey, "the signature is over a hash that is not accepted"),
+    }
+}
+
+/// Whom a key stands for, if it may sign by the runner's files and clock.
+///
+/// `earlier` is whom it stood for when an earlier run accepted the commit. That lasts until the key is revoked.
+pub fn principal(
+    root: &TrustRoot,
+    key: &PublicKey,
+    earlier: Option<&str>,
+    now: OffsetDateTime,
+) -> Result<String, Refusal> {
+    let fingerprint = key.fingerprint();
+    let signer = root.signers.get(&fingerprint);
+    let known_as = earlier.or(signer.map(|signer| signer.principal()));
+    let refuse = |rule, message: String, hint: &str| {
+        let refusal = Refusal::new(rule, message).key(fingerprint.clone()).hint(hint);
+        Err(known_as.into_iter().fold(refusal, Refusal::principal))
+    };
+    if root.revoked.contains(&fingerprint) {
+        let message = format!("the commit is signed by the revoked key {fingerprint}");
+        let hint = "before it was verified: make its changes again with another key, on top of the commit before it; \
+                    afterwards: review it and move the introduction past it";
+        return refuse(RuleId::Revoked, message, hint);
+    }
+    if let Some(principal) = earlier {
+        return Ok(principal.to_owned());
+    }
+    let Some(signer) = signer else {
+        let message = format!("the commit is signed by the unknown key {fingerprint}");
+        let line = format!("name@example.com namespaces=\"git\" {}", key.to_openssh());
+        let hint = format!("if you know whose key it is and trust it, add to the runner's allowed_signers:\n{line}");
+        return refuse(RuleId::UnknownKey, message, &hint);
+    };
+    let name = signer.principal();
+    if !signer.may_sign_for_git() {
+        let message = format!("the key of {name} may not sign in the namespace `git`");
+        let hint = "add `git` to the `namespaces` of its line in the runner's allowed_signers";
+        return refuse(RuleId::Namespace, message, hint);
+    }
+    if !signer.is_valid_at(now) {
+        let message = format!("the key of {name} is not valid now, by its valid-after and valid-before");
+        let hint = "have a signer with a valid key make the commit again, or change the validity in allowed_signers";
+        return refuse(RuleId::Expired, message, hint);
+    }
+    Ok(name.to_owned())
+}

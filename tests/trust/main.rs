@@ -1,0 +1,123 @@
+//! Verification over real git objects: threats T1 to T22 and T38 to T41, and the commit fixtures.
+#![cfg(feature = "sandbox")]
+
+mod content;
+mod history;
+mod interop;
+mod merges;
+mod revocation;
+mod signatures;
+mod state;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::Command;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use countersign::name::{CommitId, Digest, LineageName};
+use countersign::sandbox::repo::{ConfigRepo, Signer};
+use countersign::source::BareStore;
+use countersign::trust::{
+    self, AllowedSigners, ListPath, Refused, Require, TrustRoot, TrustState, Verdict, VerifiedList,
+};
+use tempfile::TempDir;
+use time::OffsetDateTime;
+use time::macros::datetime;
+
+const NOW: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
+const MADE: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+const EMPTY: &str = "version: 1\ncertificates: []\n";
+
+fn list(names: &[&str]) -> String {
+    let entry = |name: &&str| format!("  - {{name: {name}, domains: [{name}.example.com]}}\n");
+    format!("version: 1\ncertificates:\n{}", names.iter().map(entry).collect::<String>())
+}
+
+/// A config repo with an introduction, and people of whom ann and bob may sign.
+struct House {
+    repo: ConfigRepo,
+    ann: Signer,
+    bob: Signer,
+    mallory: Signer,
+    introduction: CommitId,
+    dir: TempDir,
+}
+
+impl House {
+    fn new() -> Self {
+        Self::with(&[("domains.yaml", EMPTY)])
+    }
+
+    fn with(files: &[(&str, &str)]) -> Self {
+        let dir = TempDir::new().unwrap();
+        let mut repo = ConfigRepo::init(dir.path()).unwrap();
+        repo.set_time(MADE);
+        let introduction = repo.commit(files, "introduction", None).unwrap();
+        let [ann, bob, mallory] = ["ann@example.com", "bob@example.com", "mallory@example.com"].map(Signer::generate);
+        Self { repo, ann, bob, mallory, introduction, dir }
+    }
+
+    fn root(&self) -> TrustRoot {
+        TrustRoot {
+            introduction: self.introduction.clone(),
+            signers: signers(&[&self.ann, &self.bob]),
+            revoked: BTreeSet::new(),
+            require: Require::All,
+            ref_name: "refs/heads/main".to_owned(),
+            list: ListPath::parse("domains.yaml").unwrap(),
+        }
+    }
+
+    fn commit(&self, files: &[(&str, &str)], signer: &Signer) -> CommitId {
+        self.repo.commit(files, "change", Some(signer)).unwrap()
+    }
+
+    fn on(&self, parents: &[&CommitId], files: &[(&str, &str)], signer: &Signer) -> CommitId {
+        let parents: Vec<_> = parents.iter().copied().cloned().collect();
+        self.repo.commit_on(&parents, files, "change", Some(signer)).unwrap()
+    }
+
+    fn judge(&self, root: &TrustRoot, state: Option<&TrustState>, head: &CommitId) -> Verdict {
+        trust::verify(root, state, head, &self.store(), NOW, None).unwrap()
+    }
+
+    fn verified(&self, root: &TrustRoot, state: Option<&TrustState>, head: &CommitId) -> VerifiedList {
+        match self.judge(root, state, head) {
+            Verdict::Verified(list) => *list,
+            Verdict::Refused(refused) => panic!("refused: {refused:#?}"),
+        }
+    }
+
+    fn refused(&self, root: &TrustRoot, state: Option<&TrustState>, head: &CommitId) -> Refused {
+        match self.judge(root, state, head) {
+            Verdict::Verified(_) => panic!("verified"),
+            Verdict::Refused(refused) => *refused,
+        }
+    }
+
+    /// The rules that a new runner sees broken at `head`.
+    fn rules(&self, head: &CommitId) -> Vec<&'static str> {
+        rules(&self.judge(&self.root(), None, head))
+    }
+
+    fn store(&self) -> BareStore {
+        BareStore::open(self.dir.path()).unwrap()
+    }
+}
+
+fn signers(people: &[&Signer]) -> AllowedSigners {
+    let text: String = people.iter().map(|signer| signer.allowed_signers_line()).collect();
+    AllowedSigners::parse(&text, "allowed_signers").unwrap()
+}
+
+fn rules(verdict: &Verdict) -> Vec<&'static str> {
+    match verdict {
+        Verdict::Verified(_) => Vec::new(),
+        Verdict::Refused(refused) => refused.refusals.iter().map(|refusal| refusal.rule.as_str()).collect(),
+    }
+}
+
+fn names(verified: &VerifiedList) -> Vec<String> {
+    verified.list().certificates().map(|certificate| certificate.name.to_string()).collect()
+}

@@ -620,16 +620,3 @@ async fn raw_certificate(sandbox: &Sandbox, raw: &Raw, name: &str) -> String {
     let order = raw.post(&order.replace("/order/", "/finalize/"), &payload).await.json();
     path_of(raw, order["certificate"].as_str().unwrap())
 }
-
-#[tokio::test(flavor = "multi_thread")]
-async fn zz_bench() {
-    let sandbox = start().await;
-    let raw = Raw::registered(&sandbox, Key::p256()).await;
-    let t = std::time::Instant::now();
-    let names: Vec<String> = (0..300).map(|n| format!("n{n}.example.com")).collect();
-    futures::StreamExt::for_each_concurrent(futures::stream::iter(&names), 32, |name| async {
-        raw_certificate(&sandbox, &raw, name).await;
-    })
-    .await;
-    panic!("{:?} {:?}", t.elapsed(), sandbox.log().counts());
-}

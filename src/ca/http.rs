@@ -23,7 +23,7 @@ use tokio::sync::OnceCell;
 use tracing::debug;
 
 use super::Settings;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Tries};
 use super::reply::Reply;
 use crate::fault::{Fault, Retry};
 use crate::port::Clock;
@@ -102,18 +102,23 @@ impl HttpClient for Client {
 
 impl Wire {
     async fn directory(&self) -> Result<&(Directory, Reply), Fault> {
-        let ask = || async {
+        self.directory.get_or_try_init(|| self.fetch_directory()).await
+    }
+
+    async fn fetch_directory(&self) -> Result<(Directory, Reply), Fault> {
+        let mut tries = Tries::default();
+        loop {
             let reply = self.bare(Method::GET, &self.directory_url).await?;
             if !reply.status.is_success() {
-                return Err(Refusal::of_reply(&reply).fault);
+                tries.again(Refusal::of_reply(&reply)).await?;
+                continue;
             }
             let directory = serde_json::from_slice(&reply.body).map_err(|error| {
                 Fault::new("acme:no-directory", format!("{} is not an ACME directory", self.directory_url))
                     .caused_by(&error)
             })?;
-            Ok((directory, reply))
-        };
-        self.directory.get_or_try_init(ask).await
+            return Ok((directory, reply));
+        }
     }
 
     /// A nonce that a reply brought, else one from newNonce (RFC 8555 section 7.2).

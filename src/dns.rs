@@ -155,3 +155,15 @@ fn pauses() -> impl Iterator<Item = Duration> {
     let quick = std::iter::repeat_n(1, 30);
     quick.chain([5, 10, 20]).chain(std::iter::repeat(30)).map(Duration::from_secs)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_asked_for_each_second_and_after_half_a_minute_less_often() {
+        let seconds: Vec<u64> = pauses().take(35).map(|pause| pause.as_secs()).collect();
+        assert!(seconds[..30].iter().all(|second| *second == 1));
+        assert_eq!(seconds[30..], [5, 10, 20, 30, 30]);
+    }
+}

@@ -93,7 +93,7 @@ impl Sandbox {
         let now = OffsetDateTime::now_utc();
         let authority = Authority::new(now).map_err(io::Error::other)?;
         let (tls, tls_root) = authority::loopback_tls(now).map_err(io::Error::other)?;
-        let ca = Arc::new(acme::Ca::new(format!("https://{acme}"), options.ca, authority, dns));
+        let ca = Arc::new(acme::Ca::new(format!("https://{acme}"), options.ca, authority, dns, stage.faults.clone()));
 
         let mut servers = JoinSet::new();
         let acme_api = Arc::new(acme::Server(ca.clone()));
@@ -211,6 +211,18 @@ impl Sandbox {
         let Some(zone) = zones.zone(zone) else { return Vec::new() };
         let own = |name: &Name, kind: &str| *name == zone.name && matches!(kind, "NS" | "SOA");
         zone.sets.iter().filter(|((name, kind, _), _)| !own(name, kind)).map(|(_, set)| set.clone()).collect()
+    }
+
+    /// Puts an object into a bucket, as if somebody else had written it without conditions.
+    ///
+    /// # Errors
+    /// There is no such bucket.
+    pub fn seed_object(&self, bucket: &str, key: &str, body: impl Into<bytes::Bytes>) -> io::Result<()> {
+        let object = s3::Object::new(body.into()).map_err(io::Error::other)?;
+        let mut buckets = self.buckets.lock();
+        let keys = buckets.get_mut(bucket).ok_or_else(|| io::Error::other(format!("there is no bucket {bucket}")))?;
+        keys.insert(key.to_owned(), object);
+        Ok(())
     }
 
     /// An object of a bucket as it is now.

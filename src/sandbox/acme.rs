@@ -22,6 +22,7 @@ use serde_json::{Value, json};
 use time::OffsetDateTime;
 
 use super::authority::Authority;
+use super::faults::{Faults, Mishap};
 use super::http::Api;
 use crate::name::hex;
 use jws::{Jwk, Jws};
@@ -106,6 +107,8 @@ pub(super) struct Ca {
     pub(super) authority: Authority,
     /// Where the CA looks up TXT and CAA records.
     pub(super) resolver: SocketAddr,
+    /// For what goes wrong inside of the CA: `validation` and `issuance`.
+    faults: Faults,
     /// How far the clock of the CA is ahead.
     ahead: Mutex<Duration>,
     state: Mutex<State>,
@@ -201,9 +204,15 @@ impl Server {
 }
 
 impl Ca {
-    pub(super) fn new(base: String, options: CaOptions, authority: Authority, resolver: SocketAddr) -> Self {
+    pub(super) fn new(
+        base: String,
+        options: CaOptions,
+        authority: Authority,
+        resolver: SocketAddr,
+        faults: Faults,
+    ) -> Self {
         let (ahead, state) = (Mutex::default(), Mutex::default());
-        Self { base, options, authority, resolver, ahead, state }
+        Self { base, options, authority, resolver, faults, ahead, state }
     }
 
     pub(super) fn now(&self) -> OffsetDateTime {
@@ -225,6 +234,16 @@ impl Ca {
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The scripted failure of a step inside of the CA.
+    fn scripted(&self, step: &str) -> Result<(), Problem> {
+        match self.faults.take(step) {
+            Mishap::Refused { status, code, .. } => {
+                Err(Problem::new(status, &code, format!("Scripted failure of {step}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn directory(&self) -> Value {

@@ -50,6 +50,9 @@ pub struct Faults {
 impl Faults {
     /// Appends to the script of `operation` (see [`Call::operation`](super::log::Call)): the mishap comes `times` times,
     /// once everything scripted before has come.
+    ///
+    /// Two operations are steps inside of the CA, where only [`Mishap::Refused`] means something: `validation` makes a
+    /// challenge invalid, and `issuance` makes an order invalid after its finalization was accepted.
     pub fn script(&self, operation: &str, times: usize, mishap: Mishap) {
         let mut scripts = self.lock();
         scripts.entry(operation.to_owned()).or_default().extend(std::iter::repeat_n(mishap, times));

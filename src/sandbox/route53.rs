@@ -14,7 +14,6 @@ use time::format_description::well_known::Rfc3339;
 
 use super::http::Api;
 use super::zone::{Inner, NAME_SERVERS, Name, RecordSet, Routing, Zone, Zones};
-use batch::Refusal;
 use xml::{Element, leaf, node};
 
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
@@ -55,9 +54,9 @@ impl Api for Route53 {
             ("ListResourceRecordSets", [_, zone, _]) => list_records(&mut zones, zone, query),
             ("ChangeResourceRecordSets", [_, zone, _]) => change_records(&mut zones, zone, request.body()),
             ("GetChange", [_, change]) => get_change(&zones, change),
-            _ => Err(error(404, "UnknownOperationException", "No such operation")),
+            _ => Err(Refused::new(404, "UnknownOperationException", "No such operation")),
         };
-        answer.unwrap_or_else(|refusal| refusal)
+        answer.unwrap_or_else(|refused| error(refused.status, refused.code, &refused.message))
     }
 
     fn refuse(&self, status: u16, code: &str) -> Response<Bytes> {
@@ -66,7 +65,30 @@ impl Api for Route53 {
     }
 }
 
-type Answer = Result<Response<Bytes>, Response<Bytes>>;
+type Answer = Result<Response<Bytes>, Refused>;
+
+/// Why a request is refused, as the API says it.
+#[derive(Debug, PartialEq, Eq)]
+struct Refused {
+    status: u16,
+    code: &'static str,
+    message: String,
+}
+
+impl Refused {
+    fn new(status: u16, code: &'static str, message: impl Into<String>) -> Self {
+        Self { status, code, message: message.into() }
+    }
+
+    fn input(message: impl Into<String>) -> Self {
+        Self::new(400, "InvalidInput", message)
+    }
+
+    /// All that is wrong with a batch, in brackets.
+    fn batch(messages: &[String]) -> Self {
+        Self::new(400, "InvalidChangeBatch", format!("[{}]", messages.join(", ")))
+    }
+}
 
 /// The path below the version, without a trailing slash (the SDK sends one after `rrset`).
 fn path(request: &Request<Bytes>) -> Vec<&str> {
@@ -91,7 +113,7 @@ fn list_zones<'a>(zones: &Inner, query: impl Fn(&str) -> Option<&'a str>) -> Ans
         Some(marker) => zones.zones.iter().position(|zone| zone.id == marker),
         None => Some(0),
     };
-    let from = from.ok_or_else(|| error(400, "InvalidInput", "The marker names no hosted zone"))?;
+    let from = from.ok_or_else(|| Refused::input("The marker names no hosted zone"))?;
     let page = &zones.zones[from..];
     let next = page.get(limit).map(|zone| leaf("NextMarker", &zone.id)).unwrap_or_default();
     let marker = query("marker").map(|marker| leaf("Marker", marker)).unwrap_or_default();
@@ -106,7 +128,8 @@ fn list_zones_by_name<'a>(zones: &Inner, query: impl Fn(&str) -> Option<&'a str>
     sorted.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     let start = match query("dnsname") {
         Some(name) => {
-            let name = Name::parse(name).ok_or_else(|| error(400, "InvalidDomainName", "This is no domain name"))?;
+            let name =
+                Name::parse(name).ok_or_else(|| Refused::new(400, "InvalidDomainName", "This is no domain name"))?;
             Some((name, query("hostedzoneid").unwrap_or_default().to_owned()))
         }
         None => None,
@@ -143,7 +166,7 @@ fn describe_zone(zone: &Zone) -> String {
 fn list_records<'a>(zones: &mut Inner, id: &str, query: impl Fn(&str) -> Option<&'a str>) -> Answer {
     let zone = zones.zone(id).ok_or_else(|| no_such_zone(id))?;
     let limit = max_items(query("maxitems"), 300)?;
-    let input = |message| error(400, "InvalidInput", message);
+    let input = |message: &str| Refused::input(message);
     let start = match (query("name"), query("type"), query("identifier")) {
         (None, None, None) => (zone.name.clone(), String::new(), String::new()),
         (None, ..) => return Err(input("A type or an identifier needs a name")),
@@ -180,19 +203,16 @@ fn describe_set(name: &Name, set: &RecordSet) -> String {
 
 fn change_records(zones: &mut Inner, id: &str, body: &Bytes) -> Answer {
     let document = std::str::from_utf8(body).ok().and_then(Element::parse);
-    let document = document.ok_or_else(|| error(400, "MalformedXML", "The body is not well formed"))?;
+    let document = document.ok_or_else(|| Refused::new(400, "MalformedXML", "The body is not well formed"))?;
     let zone = zones.zone(id).ok_or_else(|| no_such_zone(id))?;
-    let sets = batch::apply(zone, &document).map_err(|refusal| match refusal {
-        Refusal::Input(message) => error(400, "InvalidInput", &message),
-        Refusal::Batch(messages) => invalid_batch(&messages),
-    })?;
+    let sets = batch::apply(zone, &document)?;
     let change = zones.commit(id, sets);
     Ok(describe_change(zones, "ChangeResourceRecordSetsResponse", &change))
 }
 
 fn get_change(zones: &Inner, id: &str) -> Answer {
     if zones.is_insync(id).is_none() {
-        return Err(error(404, "NoSuchChange", &format!("Could not find resource with ID: {id}")));
+        return Err(Refused::new(404, "NoSuchChange", format!("Could not find resource with ID: {id}")));
     }
     Ok(describe_change(zones, "GetChangeResponse", id))
 }
@@ -206,9 +226,9 @@ fn describe_change(zones: &Inner, response: &str, id: &str) -> Response<Bytes> {
     document(response, &node("ChangeInfo", &(id + &status + &leaf("SubmittedAt", &submitted))))
 }
 
-fn max_items(asked: Option<&str>, most: usize) -> Result<usize, Response<Bytes>> {
+fn max_items(asked: Option<&str>, most: usize) -> Result<usize, Refused> {
     let limit = asked.map_or(Some(most), |asked| asked.parse().ok());
-    let limit = limit.filter(|limit| *limit > 0).ok_or_else(|| error(400, "InvalidInput", "MaxItems is no number"))?;
+    let limit = limit.filter(|limit| *limit > 0).ok_or_else(|| Refused::input("MaxItems is no number"))?;
     Ok(limit.min(most))
 }
 
@@ -216,16 +236,8 @@ fn truncated(next: &str) -> String {
     leaf("IsTruncated", if next.is_empty() { "false" } else { "true" })
 }
 
-fn no_such_zone(id: &str) -> Response<Bytes> {
-    error(404, "NoSuchHostedZone", &format!("No hosted zone found with ID: {id}"))
-}
-
-fn invalid_batch(messages: &[String]) -> Response<Bytes> {
-    let messages: String = messages.iter().map(|message| leaf("Message", message)).collect();
-    let body = node("Messages", &messages) + &leaf("RequestId", "sandbox");
-    let mut response = document("InvalidChangeBatch", &body);
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    response
+fn no_such_zone(id: &str) -> Refused {
+    Refused::new(404, "NoSuchHostedZone", format!("No hosted zone found with ID: {id}"))
 }
 
 fn error(status: u16, code: &str, message: &str) -> Response<Bytes> {

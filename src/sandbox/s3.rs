@@ -32,6 +32,20 @@ pub struct Object {
     pub encryption: String,
 }
 
+impl Object {
+    /// Without metadata, encrypted as S3 does if not told otherwise.
+    pub(super) fn new(body: Bytes) -> S3Result<Self> {
+        Ok(Self {
+            body,
+            etag: new_etag()?,
+            metadata: BTreeMap::new(),
+            content_type: None,
+            kms_key: None,
+            encryption: "AES256".to_owned(),
+        })
+    }
+}
+
 type Keys = BTreeMap<String, Object>;
 
 /// The buckets. Cheap to clone; all clones are the same data.
@@ -119,15 +133,13 @@ impl S3 for Buckets {
         if input.content_length.is_some_and(|length| usize::try_from(length) != Ok(body.len())) {
             return Err(s3_error!(IncompleteBody));
         }
-        let encryption = input.server_side_encryption.as_ref().map_or("AES256", ServerSideEncryption::as_str);
-        let object = Object {
-            etag: new_etag()?,
-            body,
-            metadata: input.metadata.unwrap_or_default().into_iter().collect(),
-            content_type: input.content_type.map(|kind| kind.to_string()),
-            kms_key: input.ssekms_key_id,
-            encryption: encryption.to_owned(),
-        };
+        let mut object = Object::new(body)?;
+        object.metadata = input.metadata.unwrap_or_default().into_iter().collect();
+        object.content_type = input.content_type.map(|kind| kind.to_string());
+        object.kms_key = input.ssekms_key_id;
+        if let Some(encryption) = input.server_side_encryption {
+            object.encryption = encryption.as_str().to_owned();
+        }
         let output = PutObjectOutput {
             e_tag: Some(ETag::Strong(object.etag.clone())),
             checksum_sha256: Some(checksum),

@@ -94,14 +94,7 @@ fn start(ca: &Ca, signed: &Signed, id: &str, kind: &str) -> Result<Option<Task>,
 
 async fn validate(ca: Arc<Ca>, task: Task) {
     tokio::time::sleep(ca.options.validation_delay).await;
-    let result = match task.kind {
-        "dns-01" => check_txt(&ca, &task).await,
-        _ => Err(Problem::new(400, "connection", "The sandbox validates dns-01 only")),
-    };
-    let result = match result {
-        Ok(()) => check_caa(&ca, &task).await,
-        failed => failed,
-    };
+    let result = check(&ca, &task).await;
     let now = ca.now();
     let mut guard = ca.state();
     let state = &mut *guard;
@@ -118,6 +111,15 @@ async fn validate(ca: Arc<Ca>, task: Task) {
         authorization.status = Status::Invalid;
     }
     authorization.tried = Some(Tried { kind: task.kind, ended: Some((now, result)) });
+}
+
+async fn check(ca: &Ca, task: &Task) -> Result<(), Problem> {
+    ca.scripted("validation")?;
+    if task.kind != "dns-01" {
+        return Err(Problem::new(400, "connection", "The sandbox validates dns-01 only"));
+    }
+    check_txt(ca, task).await?;
+    check_caa(ca, task).await
 }
 
 async fn check_txt(ca: &Ca, task: &Task) -> Result<(), Problem> {

@@ -39,11 +39,15 @@ pub(super) fn finalize(ca: &Ca, signed: &Signed, id: &str) -> Answer {
         return Err(Problem::new(403, "orderNotReady", detail));
     }
     let public_key = check_csr(&csr, &order.names, &signed.key)?;
-    let issued = issue(ca, order, &public_key).map_err(|error| Problem::new(500, "serverInternal", error))?;
-    let place = state.certificates.len();
-    state.certificates.push(issued);
-    let order = state.orders.get_mut(&id).expect("found above");
-    order.outcome = Outcome::Issued(place, Instant::now() + ca.options.processing);
+    let outcome = match ca.scripted("issuance") {
+        Err(problem) => Outcome::Failed(problem),
+        Ok(()) => {
+            let issued = issue(ca, order, &public_key).map_err(|error| Problem::new(500, "serverInternal", error))?;
+            state.certificates.push(issued);
+            Outcome::Issued(state.certificates.len() - 1, Instant::now() + ca.options.processing)
+        }
+    };
+    state.orders.get_mut(&id).expect("found above").outcome = outcome;
     Ok(order::show(ca, &state, 200, id, now))
 }
 

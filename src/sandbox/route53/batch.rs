@@ -2,6 +2,7 @@
 
 use super::super::txt;
 use super::super::zone::{Key, Name, RecordSet, Routing, Sets, Zone};
+use super::Refused;
 use super::xml::Element;
 
 /// API reference, `ChangeResourceRecordSets`: per batch, UPSERT counts double.
@@ -21,31 +22,26 @@ struct Change {
     set: RecordSet,
 }
 
-/// Why a batch is refused.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
-    /// `InvalidInput`: the request itself is wrong.
-    Input(String),
-    /// `InvalidChangeBatch`: it does not fit the zone or the limits.
-    Batch(Vec<String>),
-}
-
 /// The record sets of the zone after the batch.
-pub(super) fn apply(zone: &Zone, document: &Element) -> Result<Sets, Refusal> {
+pub(super) fn apply(zone: &Zone, document: &Element) -> Result<Sets, Refused> {
     let changes = document.child("ChangeBatch").and_then(|batch| batch.child("Changes")).map(Element::children);
     let changes: Vec<Change> = changes.unwrap_or_default().iter().map(read).collect::<Result<_, _>>()?;
-    if document.name() != "ChangeResourceRecordSetsRequest" || changes.is_empty() {
-        return Err(Refusal::Input("The request holds no change".to_owned()));
+    if document.name() != "ChangeResourceRecordSetsRequest" {
+        let expected = "ChangeBatch is not valid, expected ChangeResourceRecordSetsRequest";
+        return Err(Refused::new(400, "MalformedInput", expected));
+    }
+    if changes.is_empty() {
+        return Err(Refused::input("The request holds no change"));
     }
     check_limits(&changes)?;
     let mut sets = zone.sets.clone();
     let wrong: Vec<String> =
         changes.into_iter().filter_map(|change| edit(&mut sets, &zone.name, change).err()).collect();
-    if wrong.is_empty() { Ok(sets) } else { Err(Refusal::Batch(wrong)) }
+    if wrong.is_empty() { Ok(sets) } else { Err(Refused::batch(&wrong)) }
 }
 
-fn read(change: &Element) -> Result<Change, Refusal> {
-    let input = |text: &str| Refusal::Input(text.to_owned());
+fn read(change: &Element) -> Result<Change, Refused> {
+    let input = |text: &str| Refused::input(text);
     let action = match change.field("Action") {
         Some("CREATE") => Action::Create,
         Some("DELETE") => Action::Delete,
@@ -70,22 +66,22 @@ fn read(change: &Element) -> Result<Change, Refusal> {
     Ok(Change { action, key, set: RecordSet { name: name.to_plain(), kind, ttl, values, routing } })
 }
 
-fn read_routing(set: &Element) -> Result<Option<(String, Routing)>, Refusal> {
+fn read_routing(set: &Element) -> Result<Option<(String, Routing)>, Refused> {
     let weight = set.field("Weight").and_then(|weight| weight.parse().ok()).map(Routing::Weight);
     let multi = (set.field("MultiValueAnswer") == Some("true")).then_some(Routing::MultiValueAnswer);
     match (set.field("SetIdentifier"), weight.or(multi)) {
         (None, None) => Ok(None),
         (Some(id), Some(policy)) if !id.is_empty() => Ok(Some((id.to_owned(), policy))),
-        _ => Err(Refusal::Input("A set identifier and a routing policy go together".to_owned())),
+        _ => Err(Refused::input("A set identifier and a routing policy go together")),
     }
 }
 
-fn check_limits(changes: &[Change]) -> Result<(), Refusal> {
+fn check_limits(changes: &[Change]) -> Result<(), Refused> {
     let weigh = |size: fn(&RecordSet) -> usize| -> usize {
         let times = |action| if action == Action::Upsert { 2 } else { 1 };
         changes.iter().map(|change| times(change.action) * size(&change.set)).sum()
     };
-    let refuse = |text: String| Err(Refusal::Batch(vec![text]));
+    let refuse = |text: String| Err(Refused::batch(&[text]));
     if weigh(|set| set.values.len()) > RECORDS {
         return refuse(format!("Number of records limit of {RECORDS} exceeded."));
     }
@@ -104,7 +100,9 @@ fn edit(sets: &mut Sets, zone: &Name, change: Change) -> Result<(), String> {
         Action::Delete => "delete",
         Action::Upsert => "upsert",
     };
-    let tried = |but: &str| format!("Tried to {verb} resource record set [name='{name}', type='{kind}'] but {but}");
+    let identifier = if key.2.is_empty() { String::new() } else { format!(", set-identifier='{}'", key.2) };
+    let tried =
+        |but: &str| format!("Tried to {verb} resource record set [name='{name}', type='{kind}'{identifier}] but {but}");
     if !key.0.is_within(zone) {
         return Err(format!("RRSet with DNS name {name} is not permitted in zone {}", zone.to_route53()));
     }

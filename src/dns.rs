@@ -2,7 +2,7 @@
 //!
 //! `zone`, `batch` and `txt` are pure. `edit` is the compare and swap, `route53` the API, `lookup` asks name servers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -25,6 +25,7 @@ mod txt;
 mod zone;
 
 use batch::Wish;
+use edit::Wanted;
 use lookup::{Lookup, side_by_side};
 use route53::Route53;
 use zone::{Zone, ZoneId};
@@ -35,7 +36,7 @@ const INSYNC: Duration = Duration::from_secs(300);
 const VISIBLE: Duration = Duration::from_secs(60);
 
 /// `dns.route53` of the runner's configuration.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Settings {
     /// Of new record sets, in seconds.
     pub ttl: i64,
@@ -46,6 +47,13 @@ pub struct Settings {
     /// Asked instead of the system's resolver, and instead of the zone's own servers. They must not cache: a name
     /// that was missing once would stay missing.
     pub nameservers: Vec<SocketAddr>,
+}
+
+impl Default for Settings {
+    /// Discovery by this host's own resolver, and a TTL of a minute: a wrong answer is soon forgotten.
+    fn default() -> Self {
+        Self { ttl: 60, pins: BTreeMap::new(), hosted_zone: None, nameservers: Vec::new() }
+    }
 }
 
 /// Challenge records in Route53.
@@ -102,7 +110,7 @@ impl Route53Dns {
 
     /// Zones beside each other, the batches of one zone one after the other.
     async fn carry_out(&self, records: &[Txt], wish: Wish) -> Vec<Change> {
-        let mut zones: BTreeMap<&str, BTreeMap<String, BTreeSet<String>>> = BTreeMap::new();
+        let mut zones: BTreeMap<&str, Wanted> = BTreeMap::new();
         for txt in records {
             let names = zones.entry(&txt.set.zone).or_default();
             names.entry(txt.set.name.clone()).or_default().insert(txt.value.clone());
@@ -154,4 +162,16 @@ impl Dns for Route53Dns {
 fn pauses() -> impl Iterator<Item = Duration> {
     let quick = std::iter::repeat_n(1, 30);
     quick.chain([5, 10, 20]).chain(std::iter::repeat(30)).map(Duration::from_secs)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_asked_for_each_second_and_after_half_a_minute_less_often() {
+        let seconds: Vec<u64> = pauses().take(35).map(|pause| pause.as_secs()).collect();
+        assert!(seconds[..30].iter().all(|second| *second == 1));
+        assert_eq!(seconds[30..], [5, 10, 20, 30, 30]);
+    }
 }

@@ -3,4 +3,8 @@
 mod ca {
     mod pebble;
     pub mod rig;
+    #[cfg(feature = "sandbox")]
+    mod sandbox;
+    #[cfg(feature = "sandbox")]
+    mod trouble;
 }

@@ -2,10 +2,10 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::http::header::{HeaderValue, LINK, USER_AGENT};
+use ::http::header::{HeaderMap, HeaderName, HeaderValue, LINK, USER_AGENT};
 use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -19,11 +19,11 @@ use rustls::{ClientConfig, RootCertStore};
 use rustls_pki_types::CertificateDer;
 use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
-use tokio::sync::OnceCell;
+use tokio::sync::{Notify, OnceCell, Semaphore};
 use tracing::debug;
 
 use super::Settings;
-use super::refusal::Refusal;
+use super::refusal::{Refusal, Tries};
 use super::reply::Reply;
 use crate::fault::{Fault, Retry};
 use crate::port::Clock;
@@ -33,6 +33,8 @@ const REPLAY_NONCE: &str = "replay-nonce";
 const MAX_BODY: usize = 1 << 20;
 /// More nonces than requests are ever in flight would only grow stale.
 const MAX_NONCES: usize = 64;
+/// newNonce requests in flight. Let's Encrypt allows 20 a second, and a wave soon lives on what replies bring.
+const ASKING: usize = 4;
 
 /// What of the directory this adapter needs itself (RFC 8555 section 7.1.1, RFC 9773 section 4.1).
 #[derive(Debug, Deserialize)]
@@ -57,6 +59,9 @@ struct Wire {
     directory: OnceCell<(Directory, Reply)>,
     /// From replies, the freshest last. instant-acme never sees them: it asks for one each time it signs.
     nonces: Mutex<Vec<HeaderValue>>,
+    /// A nonce was put there.
+    brought: Notify,
+    asking: Semaphore,
 }
 
 impl Client {
@@ -69,6 +74,8 @@ impl Client {
             https: OnceCell::new(),
             directory: OnceCell::new(),
             nonces: Mutex::default(),
+            brought: Notify::new(),
+            asking: Semaphore::new(ASKING),
         })))
     }
 
@@ -93,7 +100,7 @@ impl HttpClient for Client {
                 // instant-acme sends HEAD only to newNonce and GET only to the directory.
                 Method::HEAD => wire.nonce().await,
                 Method::GET => wire.directory().await.map(|(_, reply)| reply.clone()),
-                _ => wire.exchange(request).await,
+                _ => wire.post(request).await,
             };
             reply.map(BytesResponse::from).map_err(|fault| Error::Other(Box::new(fault)))
         })
@@ -102,36 +109,61 @@ impl HttpClient for Client {
 
 impl Wire {
     async fn directory(&self) -> Result<&(Directory, Reply), Fault> {
-        let ask = || async {
+        self.directory.get_or_try_init(|| self.fetch_directory()).await
+    }
+
+    async fn fetch_directory(&self) -> Result<(Directory, Reply), Fault> {
+        let mut tries = Tries::default();
+        loop {
             let reply = self.bare(Method::GET, &self.directory_url).await?;
             if !reply.status.is_success() {
-                return Err(Refusal::of_reply(&reply).fault);
+                tries.again(Refusal::of_reply(&reply)).await?;
+                continue;
             }
             let directory = serde_json::from_slice(&reply.body).map_err(|error| {
                 Fault::new("acme:no-directory", format!("{} is not an ACME directory", self.directory_url))
                     .caused_by(&error)
             })?;
-            Ok((directory, reply))
-        };
-        self.directory.get_or_try_init(ask).await
+            return Ok((directory, reply));
+        }
     }
 
-    /// A nonce that a reply brought, else one from newNonce (RFC 8555 section 7.2).
+    /// A nonce that a reply brought, else one from newNonce (RFC 8555 section 7.2), whichever comes first.
     async fn nonce(&self) -> Result<Reply, Fault> {
-        let kept = self.nonces().pop();
-        let mut reply = match &kept {
-            Some(_) => Reply::new(StatusCode::OK, Default::default(), Bytes::new(), self.clock.now()),
-            None => self.bare(Method::HEAD, &self.directory().await?.0.new_nonce).await?,
-        };
-        if let Some(nonce) = kept.or_else(|| self.nonces().pop()).filter(|_| reply.status.is_success()) {
-            // RFC 8555 allows 204 too, instant-acme only 200.
-            reply.status = StatusCode::OK;
-            reply.headers.insert(REPLAY_NONCE, nonce);
+        loop {
+            let kept = self.nonces().pop();
+            if let Some(nonce) = kept {
+                let headers = HeaderMap::from_iter([(HeaderName::from_static(REPLAY_NONCE), nonce)]);
+                return Ok(Reply::new(StatusCode::OK, headers, Bytes::new(), self.clock.now()));
+            }
+            let _asking = tokio::select! {
+                asking = self.asking.acquire() => asking,
+                () = self.brought.notified() => continue,
+            };
+            if self.nonces().is_empty() {
+                let mut reply = self.bare(Method::HEAD, &self.directory().await?.0.new_nonce).await?;
+                if reply.status.is_success() {
+                    // RFC 8555 allows 204 too, instant-acme only 200.
+                    reply.status = StatusCode::OK;
+                }
+                return Ok(reply);
+            }
+        }
+    }
+
+    async fn post(&self, request: Request<BodyWrapper<Bytes>>) -> Result<Reply, Fault> {
+        let mut reply = self.exchange(request).await?;
+        if let Some(nonce) = reply.headers.remove(REPLAY_NONCE) {
+            let mut nonces = self.nonces();
+            nonces.push(nonce);
+            let surplus = nonces.len().saturating_sub(MAX_NONCES);
+            nonces.drain(..surplus);
+            self.brought.notify_one();
         }
         Ok(reply)
     }
 
-    fn nonces(&self) -> std::sync::MutexGuard<'_, Vec<HeaderValue>> {
+    fn nonces(&self) -> MutexGuard<'_, Vec<HeaderValue>> {
         self.nonces.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -154,14 +186,8 @@ impl Wire {
             let body = Limited::new(body, MAX_BODY).collect().await;
             Ok((head, body.map_err(|error| self.unreachable(&*error))?.to_bytes()))
         };
-        let (mut head, body) = tokio::time::timeout(self.timeout, read).await.map_err(|_| self.late())??;
+        let (head, body) = tokio::time::timeout(self.timeout, read).await.map_err(|_| self.late())??;
         debug!(%method, %uri, status = head.status.as_u16(), ms = begun.elapsed().as_millis(), "acme");
-        if let Some(nonce) = head.headers.remove(REPLAY_NONCE) {
-            let mut nonces = self.nonces();
-            nonces.push(nonce);
-            let surplus = nonces.len().saturating_sub(MAX_NONCES);
-            nonces.drain(..surplus);
-        }
         for link in head.headers.get_all(LINK).iter().filter_map(|link| link.to_str().ok()) {
             debug!(link, "acme");
         }

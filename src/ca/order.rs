@@ -188,6 +188,10 @@ impl Order for AcmeOrder {
                 Ok(false) => {
                     return Err(Fault::new("acme:no-challenge", format!("the order has no challenge {challenge_url}")));
                 }
+                // The CA has looked already and did not like what it saw. `refresh` tells.
+                Err(instant_acme::Error::Api(_)) if reply.as_ref().is_some_and(|r| r.status.is_success()) => {
+                    return Ok(());
+                }
                 Err(error) => tries.again(Refusal::new(error, reply.as_ref())).await?,
             }
         }

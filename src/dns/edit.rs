@@ -30,68 +30,77 @@ pub trait Records: Sync {
     async fn change(&self, zone: &str, batch: &[Edit]) -> Result<String, Fault>;
 }
 
+/// Names and the values that a wish is about.
+pub type Wanted = BTreeMap<String, BTreeSet<String>>;
+
 /// Every value ends in exactly one change. The id is empty where everything was as wished already.
 ///
 /// A refused batch is read again and sent in smaller parts, so that one name that is always refused ends up alone.
-pub async fn carry_out(
-    records: &dyn Records,
-    zone: &str,
-    mut wanted: BTreeMap<String, BTreeSet<String>>,
-    wish: Wish,
-) -> Vec<Change> {
+pub async fn carry_out(records: &dyn Records, zone: &str, mut wanted: Wanted, wish: Wish) -> Vec<Change> {
     let mut changes = Vec::new();
     let mut most = usize::MAX;
-    let report = |name: &str, values: &BTreeSet<String>| -> Vec<Txt> {
-        let set = RecordSet { zone: zone.to_owned(), name: name.to_owned() };
-        values.iter().map(|value| Txt { set: set.clone(), value: value.clone() }).collect()
-    };
-    for retry in 0..=RETRIES {
+    let mut retry = 0;
+    while !wanted.is_empty() {
         let found = match records.read(zone, &wanted.keys().map(String::as_str).collect()).await {
             Ok(found) => found,
             Err(fault) => {
-                let left = wanted.iter().flat_map(|(name, values)| report(name, values)).collect();
-                changes.push(Change { records: left, result: Err(fault) });
-                return changes;
+                changes.push(Change { records: of_zone(zone, &wanted), result: Err(fault) });
+                break;
             }
         };
-        let mut edits = Vec::new();
-        for (name, values) in std::mem::take(&mut wanted) {
-            let old = match found.get(&name) {
-                Some(Found::Set(set)) => Some(set),
-                Some(Found::Unsupported(what)) => {
-                    changes.push(Change { records: report(&name, &values), result: Err(unsupported(&name, what)) });
-                    continue;
-                }
-                None => None,
-            };
-            match Edit::new(&name, &values, old, wish) {
-                Some(edit) => edits.push(edit),
-                None => changes.push(Change { records: report(&name, &values), result: Ok(String::new()) }),
-            }
-        }
+        let (edits, settled) = sort_out(zone, std::mem::take(&mut wanted), &found, wish);
+        changes.extend(settled);
         let (batches, too_large) = split(edits, most);
         for edit in too_large {
-            changes.push(Change { records: report(&edit.name, &edit.values), result: Err(oversized(&edit.name)) });
+            let fault = oversized(&edit.name);
+            changes
+                .push(Change { records: of_zone(zone, &Wanted::from([(edit.name, edit.values)])), result: Err(fault) });
         }
         for batch in batches {
             let result = records.change(zone, &batch).await;
+            let about: Wanted = batch.into_iter().map(|edit| (edit.name, edit.values)).collect();
             match &result {
                 Err(fault) if is_open(fault) && retry < RETRIES => {
-                    debug!(zone, %fault, edits = batch.len(), "reading again");
-                    most = most.min((batch.len() / 8).max(1));
-                    wanted.extend(batch.into_iter().map(|edit| (edit.name, edit.values)));
+                    debug!(zone, %fault, names = about.len(), "reading again");
+                    most = most.min((about.len() / 8).max(1));
+                    wanted.extend(about);
                 }
-                _ => {
-                    let about = batch.iter().flat_map(|edit| report(&edit.name, &edit.values)).collect();
-                    changes.push(Change { records: about, result });
-                }
+                _ => changes.push(Change { records: of_zone(zone, &about), result }),
             }
         }
-        if wanted.is_empty() {
-            break;
-        }
+        retry += 1;
     }
     changes
+}
+
+/// What has to be done, and what is decided without it.
+fn sort_out(zone: &str, wanted: Wanted, found: &BTreeMap<String, Found>, wish: Wish) -> (Vec<Edit>, Vec<Change>) {
+    let (mut edits, mut settled) = (Vec::new(), Vec::new());
+    for (name, values) in wanted {
+        let result = match found.get(&name) {
+            Some(Found::Unsupported(what)) => Err(unsupported(&name, what)),
+            Some(Found::Set(set)) => Ok(Edit::new(&name, &values, Some(set), wish)),
+            None => Ok(Edit::new(&name, &values, None, wish)),
+        };
+        let result = match result {
+            Ok(Some(edit)) => {
+                edits.push(edit);
+                continue;
+            }
+            Ok(None) => Ok(String::new()),
+            Err(fault) => Err(fault),
+        };
+        settled.push(Change { records: of_zone(zone, &Wanted::from([(name, values)])), result });
+    }
+    (edits, settled)
+}
+
+fn of_zone(zone: &str, wanted: &Wanted) -> Vec<Txt> {
+    let set = |name: &String| RecordSet { zone: zone.to_owned(), name: name.clone() };
+    let of_name = |(name, values): (&String, &BTreeSet<String>)| -> Vec<Txt> {
+        values.iter().map(|value| Txt { set: set(name), value: value.clone() }).collect()
+    };
+    wanted.iter().flat_map(of_name).collect()
 }
 
 /// Refused because the sets are not as they were read, or perhaps carried out with the answer lost: reading tells.

@@ -191,8 +191,8 @@ fn fault<E>(operation: &str, about: &str, error: SdkError<E>) -> Fault
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
-    let Some(code) = error.code().map(str::to_owned) else { return unanswered(operation, &error) };
-    let said = error.message().unwrap_or("no reason given").trim().trim_end_matches('.').to_owned();
+    let Some((code, said)) = refusal(&error) else { return unanswered(operation, &error) };
+    let said = said.trim().trim_end_matches('.');
     let request = error.as_service_error().and_then(|error| error.meta().request_id().map(str::to_owned));
     let mut fault = Fault::new(format!("route53:{code}"), format!("Route53 refused {operation} on {about}: {said}"));
     fault.causes.extend(request.map(|id| format!("request id {id}")));
@@ -208,6 +208,31 @@ where
         "NoSuchHostedZone" => fault.hint("correct the zone id under `dns.route53.zones` or in ACME_HOSTED_ZONE"),
         _ => fault,
     }
+}
+
+/// Code and message of an answer that says no; `None` if no answer came.
+fn refusal<E: ProvideErrorMetadata>(error: &SdkError<E>) -> Option<(String, String)> {
+    if let Some(code) = error.code() {
+        return Some((code.to_owned(), error.message().unwrap_or("no reason given").to_owned()));
+    }
+    let response = error.raw_response().filter(|response| !response.status().is_success())?;
+    let body = response.body().bytes().and_then(|bytes| str::from_utf8(bytes).ok()).unwrap_or_default();
+    Some(bare_refusal(body).unwrap_or_else(|| {
+        (format!("http-{}", response.status().as_u16()), "it answered without a known error document".to_owned())
+    }))
+}
+
+/// An error that is its document's root. Route53 used to send these, stand-ins still do, and the SDK reads only what
+/// stands in an ErrorResponse.
+fn bare_refusal(body: &str) -> Option<(String, String)> {
+    let root = body.split('<').skip(1).find(|element| !element.starts_with(['?', '!']))?;
+    let code = root.split(|c: char| !c.is_ascii_alphanumeric()).next().filter(|code| !code.is_empty())?;
+    if code == "ErrorResponse" || code.eq_ignore_ascii_case("html") {
+        return None;
+    }
+    let messages = body.split("<Message>").skip(1).filter_map(|rest| rest.split_once("</Message>"));
+    let said = messages.map(|(said, _)| said.replace("&quot;", "\"").replace("&apos;", "'")).collect::<Vec<_>>();
+    Some((code.to_owned(), said.join(", ")))
 }
 
 /// No answer came: no credentials, no connection or no time.
@@ -230,6 +255,18 @@ mod tests {
         let mut names = ["b.a.test", "test", "a.b.test", "_acme-challenge.a.test.", "A.test"];
         names.sort_by_key(|name| order(name));
         assert_eq!(names, ["test", "A.test", "_acme-challenge.a.test.", "b.a.test", "a.b.test"]);
+    }
+
+    #[test]
+    fn an_error_without_its_envelope_is_read() {
+        let body = "<?xml version=\"1.0\"?>\n<InvalidChangeBatch xmlns=\"https://x/\"><Messages><Message>one &quot;a&quot;\
+                    </Message><Message>two</Message></Messages></InvalidChangeBatch>";
+        assert_eq!(bare_refusal(body), Some(("InvalidChangeBatch".into(), "one \"a\", two".into())));
+    }
+
+    #[test]
+    fn a_page_of_a_proxy_is_no_error_document() {
+        assert_eq!(["", "busy", "<!DOCTYPE html><html></html>", "<>"].map(bare_refusal), [None, None, None, None]);
     }
 
     #[test]

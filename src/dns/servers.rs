@@ -12,6 +12,7 @@ use crate::fault::Fault;
 use crate::journal::Txt;
 
 const PAUSE: Duration = Duration::from_secs(1);
+const DNS_PORT: u16 = 53;
 
 /// Asks each second until every server answers every value or the time is over. In the order of `records`.
 ///
@@ -24,7 +25,10 @@ pub async fn wait_until_visible(
 ) -> Vec<Result<(), Fault>> {
     let deadline = Instant::now() + patience;
     let names: BTreeSet<&str> = records.iter().map(|txt| txt.set.name.as_str()).collect();
-    let servers = find_servers(lookup, nameservers, &names).await;
+    let servers = match nameservers {
+        [] => find_servers(lookup, DNS_PORT, &names).await,
+        _ => configured(nameservers, &names),
+    };
     let mut results: Vec<Option<Result<(), Fault>>> = vec![None; records.len()];
     loop {
         let open: Vec<usize> = (0..records.len()).filter(|at| !matches!(results[*at], Some(Ok(())))).collect();
@@ -86,24 +90,26 @@ async fn ask_all<'a>(servers: &Servers<'a>, names: &BTreeSet<&'a str>) -> BTreeM
     answers
 }
 
-async fn find_servers<'a>(lookup: &Lookup, nameservers: &[SocketAddr], names: &BTreeSet<&'a str>) -> Servers<'a> {
-    if !nameservers.is_empty() {
-        let each: Result<Vec<_>, Fault> = nameservers.iter().map(|server| Lookup::recursive(&[*server])).collect();
-        return names.iter().map(|name| (*name, each.clone())).collect();
-    }
+fn configured<'a>(nameservers: &[SocketAddr], names: &BTreeSet<&'a str>) -> Servers<'a> {
+    let each: Result<Vec<_>, Fault> = nameservers.iter().map(|server| Lookup::recursive(&[*server])).collect();
+    names.iter().map(|name| (*name, each.clone())).collect()
+}
+
+/// The servers that the NS records of each name's zone lead to.
+async fn find_servers<'a>(lookup: &Lookup, port: u16, names: &BTreeSet<&'a str>) -> Servers<'a> {
     let work = names.iter().map(|name| async { (*name, lookup.name_servers(name).await) }).collect();
     let hosts: Vec<(&str, Result<Vec<String>, Fault>)> = side_by_side(work).await;
     let all: BTreeSet<&String> = hosts.iter().flat_map(|(_, hosts)| hosts.iter().flatten()).collect();
-    let work = all.into_iter().map(|host| async { (host.clone(), open(lookup, host).await) }).collect();
+    let work = all.into_iter().map(|host| async { (host.clone(), open(lookup, host, port).await) }).collect();
     let opened: BTreeMap<String, Result<Lookup, Fault>> = side_by_side(work).await.into_iter().collect();
     let of = |hosts: Vec<String>| hosts.iter().map(|host| opened[host].clone()).collect();
     hosts.into_iter().map(|(name, hosts)| (name, hosts.and_then(of))).collect()
 }
 
-async fn open(lookup: &Lookup, host: &str) -> Result<Lookup, Fault> {
+async fn open(lookup: &Lookup, host: &str, port: u16) -> Result<Lookup, Fault> {
     let address = lookup.address(host).await?;
     debug!(host, %address, "authoritative server");
-    Lookup::authoritative(SocketAddr::new(address, 53), format!("{host} ({address})"))
+    Lookup::authoritative(SocketAddr::new(address, port), format!("{host} ({address})"))
 }
 
 #[cfg(test)]
@@ -135,5 +141,23 @@ mod tests {
         let fault = judge("n", "v", &silent).unwrap_err();
         assert_eq!((fault.code.as_str(), fault.message.as_str()), ("dns:not-visible", "b does not answer for n"));
         assert_eq!(fault.causes, ["b gave no answer"]);
+    }
+
+    #[cfg(feature = "sandbox")]
+    #[tokio::test]
+    async fn the_servers_of_a_zone_are_found_and_asked_one_by_one() {
+        let zones = vec![("Z1".to_owned(), "example.test".to_owned())];
+        let options = crate::sandbox::Options { zones, ..Default::default() };
+        let sandbox = crate::sandbox::Sandbox::start(options).await.unwrap();
+        let lookup = Lookup::recursive(&[sandbox.dns_addr()]).unwrap();
+        let name = "_acme-challenge.a.b.example.test";
+        let servers = find_servers(&lookup, sandbox.dns_addr().port(), &BTreeSet::from([name])).await;
+        let found: Vec<_> = servers[name].as_ref().unwrap().iter().map(Lookup::whom).collect();
+        assert_eq!(found, ["ns-1.sandbox.test (127.0.0.1)", "ns-2.sandbox.test (127.0.0.1)"]);
+        let answers = ask_all(&servers, &BTreeSet::from([name])).await.remove(name).unwrap();
+        assert_eq!(
+            answers.unwrap().iter().map(|(_, answer)| answer.clone()).collect::<Vec<_>>(),
+            [Ok(vec![]), Ok(vec![])]
+        );
     }
 }

@@ -52,7 +52,7 @@ pub fn settings(directory: &str, root: &str) -> Settings {
         authority: "lab".into(),
         directory: directory.into(),
         root_pem: Some(root.as_bytes().to_vec()),
-        contact: vec!["mailto:ops@example.com".into()],
+        contact: vec!["mailto:ops@vtime.net".into()],
         timeout: Duration::from_secs(20),
     }
 }

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use countersign::dns::{Route53Dns, Settings};
 use countersign::journal::RecordSet;
 use countersign::port::Dns;
-use countersign::sandbox::stub::{Options, Sandbox};
+use countersign::sandbox::{Options, Sandbox};
 
 use super::rig::{dns, sandbox, sdk, seed_cname, settings};
 
@@ -97,6 +97,13 @@ async fn many_zones_are_listed_page_by_page() {
     let zones = (0..250).map(|at| (format!("Z{at}"), format!("z{at}.test"))).collect();
     let sandbox = Sandbox::start(Options { zones, ..Options::default() }).await.unwrap();
     assert_eq!(locate(&dns(&sandbox), "a.z249.test").await, at("Z249", "_acme-challenge.a.z249.test"));
+}
+
+#[tokio::test]
+async fn a_private_zone_is_not_taken() {
+    let sandbox = sandbox().await;
+    sandbox.add_zone("Z3", "a.example.test", true).unwrap();
+    assert_eq!(locate(&dns(&sandbox), "a.example.test").await, at("Z1", "_acme-challenge.a.example.test"));
 }
 
 #[tokio::test]

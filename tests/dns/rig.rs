@@ -5,9 +5,7 @@ use aws_sdk_route53::config::Credentials;
 use countersign::dns::{Route53Dns, Settings};
 use countersign::journal::{RecordSet, Txt};
 use countersign::port::Change;
-use countersign::sandbox;
-use countersign::sandbox::stub::{Options, Sandbox};
-use countersign::sandbox::zone::{RecordSet as Set, Routing};
+use countersign::sandbox::{self, Options, RecordSet as Set, Routing, Sandbox};
 
 pub async fn sandbox() -> Sandbox {
     start(Options::default()).await
@@ -63,7 +61,7 @@ fn seed(
     routing: Option<(String, Routing)>,
 ) {
     let set = Set { name: name.into(), kind: kind.into(), ttl, values: vec![value.into()], routing };
-    sandbox.seed_record(zone, set);
+    sandbox.seed_record(zone, set).unwrap();
 }
 
 pub fn seed_cname(sandbox: &Sandbox, zone: &str, name: &str, target: &str) {

@@ -1,8 +1,8 @@
 use std::time::Duration;
 
 use countersign::port::Dns;
+use countersign::sandbox::Options;
 use countersign::sandbox::faults::Mishap;
-use countersign::sandbox::stub::Options;
 
 use super::rig::{dns, sandbox, start, txt};
 

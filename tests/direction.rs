@@ -85,6 +85,17 @@ fn arrows_point_one_way() {
 }
 
 #[test]
+fn only_the_store_writes_files() {
+    for module in ["apply", "bucket", "ca", "cli", "config", "dns", "plan", "report", "source"] {
+        for (path, code) in files(module) {
+            for write in ["fs::write", "File::create", "OpenOptions"] {
+                assert!(!code.contains(write), "{} names {write}: use store::write", path.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn only_wire_builds_adapters() {
     for (path, code) in files("cli").into_iter().chain(files("apply")) {
         let builds = ["AcmeCa::new", "Route53Dns::new", "S3Bucket::new"].iter().any(|made| code.contains(made));

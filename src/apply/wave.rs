@@ -84,12 +84,18 @@ impl<'a> Wave<'a> {
     ) -> BTreeMap<LineageName, Entry> {
         let mut flights = Vec::new();
         for work in works.iter_mut().filter(|work| work.step.action.orders() && work.outcome.fault.is_none()) {
+            let Some((certificate, ca)) = self.wanted(work) else { continue };
             let lineage = &work.step.lineage;
             let entry = entries.remove(lineage).unwrap_or_else(|| Entry::new(lineage.clone()));
-            match self.board(work, entry) {
-                Ok(flight) => flights.push(flight),
-                Err(entry) => drop(entries.insert(entry.lineage.clone(), entry)),
-            }
+            flights.push(Flight {
+                work,
+                certificate,
+                entry,
+                ca,
+                order: None,
+                challenges: Vec::new(),
+                records: Vec::new(),
+            });
         }
         self.each(&mut flights, Phase::Orders, async |flight| self.open(flight).await).await;
         self.each(&mut flights, Phase::Authorizations, async |flight| authorize(flight).await).await;
@@ -103,16 +109,16 @@ impl<'a> Wave<'a> {
         entries
     }
 
-    fn board<'c, 'b>(&self, work: &'c mut Work<'b>, entry: Entry) -> Result<Flight<'c, 'b>, Entry> {
-        let step = work.step;
-        let Some(certificate) = &step.certificate else { return Err(entry) };
-        let Some(ca) = self.ports.cas.get(&certificate.authority).cloned() else {
-            let name = &certificate.authority;
+    /// What to order, and where. A name that the runner does not know is the outcome.
+    fn wanted<'b>(&self, work: &mut Work<'b>) -> Option<(&'b Certificate, Arc<dyn Ca>)> {
+        let certificate = work.step.certificate.as_ref()?;
+        let name = &certificate.authority;
+        let ca = self.ports.cas.get(name).cloned();
+        if ca.is_none() {
             let fault = Fault::new("acme:unknown-authority", format!("the runner's config has no authority `{name}`"));
             work.outcome.fault = Some(fault.hint("add it under `authorities:`, with its `directory:`"));
-            return Err(entry);
-        };
-        Ok(Flight { work, certificate, entry, ca, order: None, challenges: Vec::new(), records: Vec::new() })
+        }
+        Some((certificate, ca?))
     }
 
     /// Runs one phase for all that are still in the wave, a bounded number at a time.

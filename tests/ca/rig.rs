@@ -43,7 +43,7 @@ pub struct WallClock;
 
 impl Clock for WallClock {
     fn now(&self) -> OffsetDateTime {
-        OffsetDateTime::now_utc()
+        countersign::clock::SystemClock.now()
     }
 }
 

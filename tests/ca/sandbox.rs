@@ -7,6 +7,7 @@ use std::time::Duration;
 use countersign::ca::AcmeCa;
 use countersign::fault::Retry;
 use countersign::journal::Status;
+use countersign::port::Clock as _;
 use countersign::port::{Ca, Order, OrderRequest};
 use countersign::sandbox::{CaOptions, Options, RecordSet, RenewalWindow, Sandbox, quote};
 use time::OffsetDateTime;
@@ -221,7 +222,7 @@ async fn a_window_that_ends_before_it_starts_is_no_answer() {
     let sandbox = start(CaOptions::default()).await;
     let ca = open(&sandbox, &Arc::default());
     issue(&sandbox, &ca, &request(&["a.example.test"])).await;
-    let start = OffsetDateTime::now_utc();
+    let start = countersign::clock::SystemClock.now();
     let window = RenewalWindow { start, end: start - Duration::from_secs(1), explanation: None };
     sandbox.set_renewal_window(&ari(&sandbox), window);
     assert_eq!(ca.renewal_info(&ari(&sandbox)).await, Ok(None));

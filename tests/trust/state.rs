@@ -74,7 +74,7 @@ fn each_entry_has_the_signer_who_made_it_what_it_is() {
         let made = verified.state().authors.of(&LineageName::parse(name).unwrap());
         made.first().and_then(|signer| signer.split(' ').next()).map(str::to_owned).unwrap()
     };
-    let found = ["old", "moved", "anns", "bobs", "both"].map(|name| first(name));
+    let found = ["old", "moved", "anns", "bobs", "both"].map(first);
     let (ann, bob) = (house.ann.principal(), house.bob.principal());
     assert_eq!(found, ["introduction", "introduction", ann, bob, bob]);
 }

@@ -184,13 +184,26 @@ fn dns_answers_what_is_too_long_for_udp_over_tcp() {
 
 #[test]
 #[ignore = "needs the lab: ci/install"]
-fn dns_refuses_names_outside_its_zones() {
+fn dns_knows_no_names_outside_its_zones() {
     let aws = Aws::start();
     let dns = Dns::start(aws.judge.view());
 
     let answer = udp(dns.address(), "example.com.", RecordType::TXT);
 
-    assert_eq!(answer.metadata.response_code, ResponseCode::Refused);
+    assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
+fn dns_follows_a_cname_into_another_zone_as_a_resolver_does() {
+    let aws = Aws::start();
+    let dns = Dns::start(aws.judge.view());
+    let other = aws.judge.create_zone("other.test");
+    aws.judge.seed(&aws.zone_id, &challenge(), "CNAME", &["there.other.test."]);
+    aws.judge.seed(&other, "there.other.test", "TXT", &["\"value\""]);
+
+    assert_eq!(answers(&udp(dns.address(), &challenge(), RecordType::TXT)), ["there.other.test.", "value"]);
+    assert_eq!(answers(&udp(dns.address(), &challenge(), RecordType::CNAME)), ["there.other.test."]);
 }
 
 #[test]

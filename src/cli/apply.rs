@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
-use crate::cli::{plan as plan_command, signals, source, term, wire};
+use crate::cli::{plan as plan_command, source, term, wire};
 use crate::event::Listener;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
@@ -48,7 +48,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
         plan = plan.select(&read_saved(file)?, reports.now())?;
     }
     reports.run.plan = Some(plan.clone());
-    plan_command::show(&plan, &source::line(&session.config, &source.list), &session, reports, output);
+    plan_command::show(&plan, &source, &session, reports, output);
     let approved = approve(plan, args, &session)?;
     if asks && approved.plan().has_changes() && !said_yes(output) {
         return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
@@ -83,8 +83,8 @@ fn said_yes(output: &Output) -> bool {
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
     let Looked { observed, targets } = looked;
+    let stop = session.signals.orderly();
     session.block_on(async {
-        let stop = signals::listen()?;
         let ports = Ports {
             cas: wire::cas(session)?,
             dns: wire::dns(session).await?,

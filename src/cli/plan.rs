@@ -24,6 +24,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());
+        reports.run.unreachable = looked.unreachable.clone();
         show(&plan, &source, &session, reports, output);
         if let Some(file) = &args.out {
             let file = std::path::absolute(file).map_err(unwritable)?;
@@ -32,6 +33,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         }
         if let Some(refused) = source.refused {
             return Err(refused);
+        }
+        if let Some(fault) = looked.unreachable.into_values().next() {
+            return Err(fault.into());
         }
         let exit = if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done };
         Ok(Ended::new(exit, summary(&plan)))

@@ -253,7 +253,10 @@ fn issue_verdict(step: &Step, outcome: Option<&Outcome>) -> Verdict {
     for reason in &step.reasons {
         match reason {
             Reason::Broken { fault } => return Verdict::Error(fault.clone()),
-            Reason::BacksOff { last, .. } => return Verdict::of(last.clone()),
+            Reason::BacksOff { last, .. } => {
+                let was = if step.live.is_some() { Action::Renew } else { Action::Issue };
+                return Verdict::of(named(was, last));
+            }
             Reason::HeadRefused if step.action == Action::Defer => return Verdict::Skipped(reason.text()),
             _ => {}
         }

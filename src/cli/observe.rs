@@ -83,6 +83,10 @@ fn refuse_lost_store(looked: &Looked) -> Result<(), Failure> {
     if !inventory.live.is_empty() || !inventory.stash.is_empty() || !inventory.broken.is_empty() {
         return Ok(());
     }
+    // A bucket that cannot be looked at may hold everything.
+    if let Some(fault) = looked.unreachable.values().next() {
+        return Err(fault.clone().into());
+    }
     for (name, target) in &looked.targets {
         let pointers = target.listing.keys().filter(|key| key.ends_with("/current.json")).count();
         if pointers > 0 {

@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
-use crate::cli::{plan as plan_command, signals, source, term, wire};
+use crate::cli::{plan as plan_command, source, term, wire};
 use crate::event::Listener;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
@@ -44,11 +44,12 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
     reports.run.inventory = looked.observed.inventory.clone();
+    reports.run.unreachable = looked.unreachable.clone();
     if let Some(file) = &args.plan {
         plan = plan.select(&read_saved(file)?, reports.now())?;
     }
     reports.run.plan = Some(plan.clone());
-    plan_command::show(&plan, &source::line(&session.config, &source.list), &session, reports, output);
+    plan_command::show(&plan, &source, &session, reports, output);
     let approved = approve(plan, args, &session)?;
     if asks && approved.plan().has_changes() && !said_yes(output) {
         return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
@@ -82,14 +83,15 @@ fn said_yes(output: &Output) -> bool {
 }
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
-    let Looked { observed, targets } = looked;
+    let Looked { observed, targets, unreachable } = looked;
+    let stop = session.signals.orderly();
     session.block_on(async {
-        let stop = signals::listen()?;
         let ports = Ports {
             cas: wire::cas(session)?,
             dns: wire::dns(session).await?,
             store: session.store.clone(),
             targets,
+            unreachable,
             clock: session.clock.clone(),
         };
         let spinner = term::shows_progress(output.around) && !output.quiet;
@@ -114,9 +116,9 @@ fn end(
     }
     output.text(&terminal::applied(&reports.run, &applied, output.paint));
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
-    let failed = applied.outcomes.iter().filter(|outcome| outcome.failed()).count();
+    let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
-    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty(), &reports.run);
+    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty());
     let text = format!("{done} done, {failed} failed{}", counts(&applied.outcomes));
     output.json(
         "summary",
@@ -128,9 +130,8 @@ fn end(
     }
 }
 
-fn exit(interrupted: bool, failed: bool, run: &report::Run) -> Exit {
-    let waiting = run.cases().iter().any(|case| case.suite == "certs.issue" && case.verdict.is_bad());
-    match (interrupted, failed || waiting) {
+fn exit(interrupted: bool, failed: bool) -> Exit {
+    match (interrupted, failed) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Partial,
         (false, false) => Exit::Done,

@@ -23,7 +23,7 @@ pub fn run(args: &Args, output: &Output) -> Exit {
     match demo(args, output) {
         Ok(()) => Exit::Done,
         Err(failure) => {
-            failure.show(output);
+            failure.show("demo", output);
             failure.exit
         }
     }

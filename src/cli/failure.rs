@@ -1,6 +1,6 @@
 //! Why a command ended early: what to show, which check did not pass, and the exit code.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
@@ -24,11 +24,17 @@ impl Failure {
         Self { exit, check, fault, details: String::new() }
     }
 
-    /// Shows it on standard error, or as JSON.
-    pub fn show(&self, output: &Output) {
+    /// Shows it on standard error, and ends the JSON: with the summary of an apply, or with the only object.
+    pub fn show(&self, command: &str, output: &Output) {
         output.error(&self.details);
         output.error(&terminal::fault(&self.fault, output.paint));
-        output.json("failure", json!({"exit": self.exit as u8, "check": self.check.as_str(), "fault": self.fault}));
+        if command == "apply" || !output.has_answered() {
+            output.json(if command == "apply" { "summary" } else { command }, self.to_json());
+        }
+    }
+
+    pub fn to_json(&self) -> Value {
+        json!({"exit": self.exit as u8, "check": self.check.as_str(), "fault": self.fault})
     }
 
     /// The text of the summary line.

@@ -1,5 +1,6 @@
 //! Standard output and standard error. A closed pipe is not an error.
 
+use std::cell::Cell;
 use std::io::Write;
 
 use serde_json::Value;
@@ -12,17 +13,30 @@ use crate::report::terminal::Paint;
 /// The version of all JSON output.
 pub const JSON_VERSION: u32 = 1;
 
+/// `1 commit`, `2 commits`.
+pub fn counted(count: usize, noun: &str) -> String {
+    format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
+}
+
 /// Where a command's answer goes, and in which form.
 pub struct Output {
     pub paint: Paint,
     pub json: bool,
     pub quiet: bool,
     pub around: Surroundings,
+    /// Whether an object was written. Every command but `apply` writes one.
+    answered: Cell<bool>,
 }
 
 impl Output {
     pub fn new(global: &Global, around: Surroundings) -> Self {
-        Self { paint: term::paint(global.color, around), json: global.json, quiet: global.quiet, around }
+        Self {
+            paint: term::paint(global.color, around),
+            json: global.json,
+            quiet: global.quiet,
+            around,
+            answered: Cell::new(false),
+        }
     }
 
     /// Text of the answer, for people only.
@@ -38,7 +52,12 @@ impl Output {
             value["version"] = JSON_VERSION.into();
             value["type"] = kind.into();
             write(&mut std::io::stdout().lock(), &format!("{value}\n"));
+            self.answered.set(true);
         }
+    }
+
+    pub fn has_answered(&self) -> bool {
+        self.answered.get()
     }
 
     /// The stable last line of the answer: `countersign apply: partial (exit 3): …`.

@@ -5,9 +5,10 @@ use serde_json::json;
 use crate::cli::args::{Global, Plan as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
+use crate::cli::source::Source;
 use crate::cli::{observe, source};
 use crate::fault::Fault;
 use crate::plan::{self, Plan, saved};
@@ -23,7 +24,8 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());
-        show(&plan, &source::line(&session.config, &source.list), &session, reports, output);
+        reports.run.unreachable = looked.unreachable.clone();
+        show(&plan, &source, &session, reports, output);
         if let Some(file) = &args.out {
             let file = std::path::absolute(file).map_err(unwritable)?;
             write::file(&file, saved::to_json(&plan).as_bytes(), 0o644)?;
@@ -31,6 +33,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         }
         if let Some(refused) = source.refused {
             return Err(refused);
+        }
+        if let Some(fault) = looked.unreachable.into_values().next() {
+            return Err(fault.into());
         }
         let exit = if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done };
         Ok(Ended::new(exit, summary(&plan)))
@@ -41,13 +46,17 @@ fn unwritable(error: std::io::Error) -> Failure {
     Fault::new("plan:unwritable", "failed to write the plan").caused_by(&error).into()
 }
 
-/// Shows a plan on standard output.
-pub fn show(plan: &Plan, source: &str, session: &Session, reports: &Reports, output: &Output) {
-    let lineages = reports.run.inventory.live.len();
-    let store =
-        format!("{}  {lineages} lineage{}", session.config.state.display(), if lineages == 1 { "" } else { "s" });
-    output.text(&terminal::plan(plan, source, &store, reports.now(), output.paint));
-    output.json("plan", json!({"exit": 0, "digest": plan.digest(), "changes": plan.has_changes(), "plan": plan}));
+/// Shows a plan on standard output. In JSON the plan of a refused head says so itself.
+pub fn show(plan: &Plan, source: &Source, session: &Session, reports: &Reports, output: &Output) {
+    let lineages = counted(reports.run.inventory.live.len(), "lineage");
+    let store = format!("{}  {lineages}", session.config.state.display());
+    let line = source::line(&session.config, &source.list);
+    output.text(&terminal::plan(plan, &line, &store, reports.now(), output.paint));
+    let mut answer = source.refused.as_ref().map_or_else(|| json!({"exit": 0}), Failure::to_json);
+    answer["digest"] = json!(plan.digest());
+    answer["changes"] = plan.has_changes().into();
+    answer["plan"] = json!(plan);
+    output.json("plan", answer);
 }
 
 /// The plan in one line.

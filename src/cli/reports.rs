@@ -72,7 +72,7 @@ pub fn reported(
     let begun = junit.map_or(Ok(()), |file| reports.also(absolute(file)));
     let result = begun.map_err(Failure::from).and_then(|()| body(&mut reports));
     let ended = result.unwrap_or_else(|failure| {
-        failure.show(output);
+        failure.show(command, output);
         reports.run.failed.insert(failure.check, failure.fault.clone());
         Ended::new(failure.exit, failure.summary())
     });
@@ -94,7 +94,7 @@ fn finish(command: &str, mut ended: Ended, mut reports: Reports, output: &Output
         reports.run.failed.insert(Check::Completed, fault);
     }
     if let Err(fault) = reports.save() {
-        Failure::from(fault).show(output);
+        Failure::from(fault).show(command, output);
         ended.exit = if ended.exit == Exit::Done { Exit::Failed } else { ended.exit };
     }
     output.summary(command, ended.exit, &ended.summary);

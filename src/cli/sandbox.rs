@@ -8,7 +8,7 @@ use crate::cli::args::Sandbox as Args;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::signals;
+use crate::cli::signals::Signals;
 use crate::fault::Fault;
 use crate::name::CommitId;
 use crate::sandbox::repo::{ConfigRepo, Signer};
@@ -36,7 +36,7 @@ pub fn run(args: &Args, output: &Output) -> Exit {
     match serve(args, output) {
         Ok(()) => Exit::Done,
         Err(failure) => {
-            failure.show(output);
+            failure.show("sandbox", output);
             failure.exit
         }
     }
@@ -47,8 +47,7 @@ fn serve(args: &Args, output: &Output) -> Result<(), Failure> {
     runtime.block_on(async {
         let playground = Playground::start(&args.dir, Duration::from_secs(args.insync)).await?;
         output.text(&playground.introduction());
-        let stop = signals::listen()?;
-        stop.asked().await;
+        Signals::listen()?.orderly().asked().await;
         Ok(())
     })
 }

@@ -1,40 +1,59 @@
-//! SIGINT and SIGTERM: the first asks for an orderly end, the second ends at once.
+//! SIGINT and SIGTERM. While something may have to be taken back the first one asks for an orderly end; otherwise, and
+//! at the second, the process ends at once.
 
-use tokio::signal::unix::{SignalKind, signal};
-use tokio::sync::watch;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::apply::Stop;
 use crate::cli::exit::Exit;
 use crate::fault::Fault;
 
-/// Listens from now on.
-pub fn listen() -> Result<Stop, Fault> {
-    let cannot = |error: std::io::Error| Fault::new("run:signals", "failed to listen for signals").caused_by(&error);
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
-    let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
-    let (sender, stop) = Stop::new();
-    tokio::spawn(async move {
-        wait(&mut interrupt, &mut terminate).await;
-        ask(&sender);
-        wait(&mut interrupt, &mut terminate).await;
-        leave();
-    });
-    Ok(stop)
+/// Listens for as long as the runtime lives.
+pub struct Signals {
+    stop: Stop,
+    orderly: Arc<AtomicBool>,
 }
 
-async fn wait(interrupt: &mut tokio::signal::unix::Signal, terminate: &mut tokio::signal::unix::Signal) {
+impl Signals {
+    /// Must be called inside the runtime.
+    pub fn listen() -> Result<Self, Fault> {
+        let cannot =
+            |error: std::io::Error| Fault::new("run:signals", "failed to listen for signals").caused_by(&error);
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(cannot)?;
+        let mut terminate = signal(SignalKind::terminate()).map_err(cannot)?;
+        let (sender, stop) = Stop::new();
+        let orderly = Arc::new(AtomicBool::new(false));
+        let first = Arc::clone(&orderly);
+        tokio::spawn(async move {
+            either(&mut interrupt, &mut terminate).await;
+            if first.load(Ordering::SeqCst) {
+                tracing::warn!("stopping; what is under way is brought to an orderly end");
+                sender.send_replace(true);
+                either(&mut interrupt, &mut terminate).await;
+            }
+            leave();
+        });
+        Ok(Self { stop, orderly })
+    }
+
+    /// From now on the first signal is for the holder of the [`Stop`].
+    pub fn orderly(&self) -> Stop {
+        self.orderly.store(true, Ordering::SeqCst);
+        self.stop.clone()
+    }
+}
+
+async fn either(interrupt: &mut Signal, terminate: &mut Signal) {
     tokio::select! {
         _ = interrupt.recv() => {}
         _ = terminate.recv() => {}
     }
 }
 
-fn ask(sender: &watch::Sender<bool>) {
-    tracing::warn!("stopping: TXT records are taken away, open orders are left for the next run");
-    sender.send_replace(true);
-}
-
-#[expect(clippy::disallowed_methods, reason = "a second signal means now; the journal is consistent at any time")]
+/// The reports on disk say already that the run did not complete, and the journal is consistent at any time.
+#[expect(clippy::disallowed_methods, reason = "nothing is left to be done")]
 fn leave() {
     std::process::exit(Exit::Interrupted as i32);
 }

@@ -21,7 +21,7 @@ pub fn run(global: &Global, output: &Output) -> Exit {
     match status(global, output) {
         Ok(exit) => exit,
         Err(failure) => {
-            failure.show(output);
+            failure.show("status", output);
             output.summary("status", failure.exit, &failure.summary());
             failure.exit
         }

@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::cli::args::{Global, Validate as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::cli::reports::{Ended, reported};
 use crate::cli::settings;
 use crate::diag::{SourceFile, render};
@@ -34,12 +34,13 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         output.json("validate", json!({"exit": exit as u8, "diagnostics": diagnostics}));
         let warnings = diagnostics.len() - errors;
         if exit == Exit::Refused {
-            let mut fault = Fault::new("list:invalid", format!("the list has {errors} errors and {warnings} warnings"));
+            let mut fault = Fault::new("list:invalid", format!("the list has {}", counted(errors, "error")));
             fault.causes = diagnostics.iter().filter(|d| d.is_error()).map(line).collect();
             reports.run.failed.insert(Check::ListValid, fault);
         }
-        let count = list.map_or("no valid list".into(), |list| format!("{} certificates", list.len()));
-        Ok(Ended::new(exit, format!("{count}, {errors} errors, {warnings} warnings")))
+        let count = list.map_or("no valid list".into(), |list| counted(list.len(), "certificate"));
+        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+        Ok(Ended::new(exit, format!("{count}, {errors}, {warnings}")))
     })
 }
 

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use crate::cli::args::{Global, Report};
 use crate::cli::exit::Exit;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::cli::reports::{Ended, reported};
 use crate::cli::session::Session;
 use crate::cli::source;
@@ -23,6 +23,7 @@ pub fn run(global: &Global, args: &Report, output: &Output) -> Exit {
             "verify",
             json!({"exit": 0, "commit": list.commit(), "signer": list.head_signer(), "commits": list.commits_walked(), "certificates": count}),
         );
-        Ok(Ended::new(Exit::Done, format!("{} new commits verified, {count} certificates", list.commits_walked())))
+        let commits = counted(list.commits_walked(), "new commit");
+        Ok(Ended::new(Exit::Done, format!("{commits} verified, {}", counted(count, "certificate"))))
     })
 }

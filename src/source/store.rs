@@ -28,7 +28,7 @@ impl BareStore {
             .strict_config(true)
             .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix = gix::open_opts(path, options).map_err(|error| broken(path, &error.to_string()))?;
-        gix.object_cache_size(4 * 1024 * 1024);
+        gix.object_cache_size(64 * 1024 * 1024);
         Ok(Self { path: path.to_owned(), gix, git2 })
     }
 

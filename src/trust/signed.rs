@@ -8,8 +8,24 @@ use crate::trust::refusal::{Refusal, RuleId};
 use crate::trust::root::TrustRoot;
 use crate::trust::sshsig::{EnvelopeError, SshSignature};
 
-/// The key of which the commit carries a signature that holds. A refusal has no hint: signing again is the way out.
-pub fn proven_key(commit: &Commit) -> Result<PublicKey, Refusal> {
+/// The key of which each commit carries a signature that holds, found on all processors.
+///
+/// A new refusal has no hint: signing again is the way out. What was refused already stays refused.
+pub fn proven_keys(commits: &[Result<Commit, Refusal>]) -> Vec<Result<PublicKey, Refusal>> {
+    let check = |commit: &Result<Commit, Refusal>| commit.as_ref().map_err(Clone::clone).and_then(proven_key);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    if threads == 1 || commits.len() < 16 {
+        return commits.iter().map(check).collect();
+    }
+    std::thread::scope(|scope| {
+        let part = |part: &'_ [Result<Commit, Refusal>]| part.iter().map(check).collect::<Vec<_>>();
+        let parts = commits.chunks(commits.len().div_ceil(threads));
+        let running: Vec<_> = parts.map(|commits| scope.spawn(move || part(commits))).collect();
+        running.into_iter().flat_map(|thread| thread.join().expect("checking a signature does not panic")).collect()
+    })
+}
+
+fn proven_key(commit: &Commit) -> Result<PublicKey, Refusal> {
     let armored = match commit.signature.as_deref() {
         Some(text) if !text.starts_with("-----BEGIN PGP") => text,
         Some(_) => return Err(Refusal::new(RuleId::Unsigned, "the commit is signed with OpenPGP, not SSH")),

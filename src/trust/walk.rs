@@ -6,15 +6,19 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::name::CommitId;
+use crate::trust::TrustState;
 use crate::trust::authors::Change;
 use crate::trust::commit::{self, Commit, GrammarError};
 use crate::trust::graph::Graph;
-use crate::trust::key::Fingerprint;
+use crate::trust::key::{Fingerprint, PublicKey};
 use crate::trust::merge::{self, Protected};
 use crate::trust::object::{Hazard, ObjectId, Objects, Reading};
 use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::{Require, TrustRoot};
-use crate::trust::{TrustState, signed};
+use crate::trust::signed;
+
+/// So many commits are held in memory while their signatures are checked.
+const CHUNK: usize = 512;
 
 /// What a walk without refusals found.
 pub struct Walked {
@@ -63,11 +67,15 @@ pub fn walk(
     };
     let mut refusals = Vec::new();
     let mut head_signer = state.filter(|_| current).and_then(|state| state.head_signer.clone());
-    for id in &range {
-        match judge.commit(*id) {
-            Ok(signer) => head_signer = signer,
-            Err(Stop::Refused(refused)) => refusals.extend(refused.refusals),
-            Err(fault) => return Err(fault),
+    for ids in range.chunks(CHUNK) {
+        let read = ids.iter().map(|id| judge.read(*id)).collect::<Result<Vec<_>, _>>()?;
+        let proven = signed::proven_keys(&read);
+        for ((id, commit), proven) in ids.iter().zip(read).zip(proven) {
+            match commit.map_err(Stop::from).and_then(|commit| judge.commit(*id, &commit, proven)) {
+                Ok(signer) => head_signer = signer,
+                Err(Stop::Refused(refused)) => refusals.extend(refused.refusals),
+                Err(fault) => return Err(fault),
+            }
         }
     }
     if !refusals.is_empty() {
@@ -159,19 +167,31 @@ struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Who signed the commit, if nothing is wrong with it. Its parents come first.
-    fn commit(&mut self, id: ObjectId) -> Result<Option<String>, Stop> {
+    /// The commit, if its grammar is right and everybody reads it alike.
+    fn read(&mut self, id: ObjectId) -> Result<Result<Commit, Refusal>, Fault> {
         let raw = self.objects.commit(id)?;
         // Remembered even if refused, so that the children are judged by what they change themselves.
         if let Some(reading) = &raw.gix {
             self.trees.insert(id, reading.tree);
         }
-        let commit = commit::parse(&raw.bytes).map_err(|error| broken_grammar(id, &error))?;
-        if raw.gix.as_ref() != Some(&commit.reading) || raw.git2.as_ref() != Some(&commit.reading) {
-            return Err(readings_differ(id).into());
-        }
-        let own = self.own_changes(id, &commit)?;
-        let signer = match self.signer(id, &commit) {
+        Ok(match commit::parse(&raw.bytes) {
+            Err(error) => Err(broken_grammar(id, &error)),
+            Ok(commit) if [&raw.gix, &raw.git2].iter().all(|reading| reading.as_ref() == Some(&commit.reading)) => {
+                Ok(commit)
+            }
+            Ok(_) => Err(readings_differ(id)),
+        })
+    }
+
+    /// Who signed the commit, if nothing is wrong with it. Its parents come first.
+    fn commit(
+        &mut self,
+        id: ObjectId,
+        commit: &Commit,
+        proven: Result<PublicKey, Refusal>,
+    ) -> Result<Option<String>, Stop> {
+        let own = self.own_changes(id, commit)?;
+        let signer = match self.signer(id, proven) {
             Ok(signer) => Some(signer),
             Err(_) if self.root.require == Require::Protected && own.is_empty() => None,
             Err(refusal) if own.is_empty() => return Err(refusal.into()),
@@ -255,14 +275,13 @@ impl Judge<'_> {
         Ok(protected)
     }
 
-    fn signer(&self, id: ObjectId, commit: &Commit) -> Result<(Fingerprint, String), Refusal> {
-        let judged =
-            signed::proven_key(commit).map_err(|refusal| refusal.hint(how_to_sign(self.base))).and_then(|key| {
-                let fingerprint = key.fingerprint();
-                let earlier = self.accepted.get(&fingerprint).filter(|_| self.settled.contains(&id));
-                let principal = signed::principal(self.root, &key, earlier.map(String::as_str), self.now)?;
-                Ok((fingerprint, principal))
-            });
+    fn signer(&self, id: ObjectId, proven: Result<PublicKey, Refusal>) -> Result<(Fingerprint, String), Refusal> {
+        let judged = proven.map_err(|refusal| refusal.hint(how_to_sign(self.base))).and_then(|key| {
+            let fingerprint = key.fingerprint();
+            let earlier = self.accepted.get(&fingerprint).filter(|_| self.settled.contains(&id));
+            let principal = signed::principal(self.root, &key, earlier.map(String::as_str), self.now)?;
+            Ok((fingerprint, principal))
+        });
         judged.map_err(|refusal| refusal.commit(&id.to_commit()))
     }
 }

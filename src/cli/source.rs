@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, Failure};
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::config::{Config, read};
@@ -108,6 +108,7 @@ fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
         let source = SourceFile { path: path.display().to_string(), bytes: text.clone().into_bytes() };
         let fault = Fault::new("trust:allowed-signers", format!("{} is not valid", path.display()))
             .hint("one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`");
+        let fault = Fault { causes: failure::lines(&diagnostics), ..fault };
         let mut failure = Failure::new(Exit::Failed, Check::PolicyValid, fault);
         failure.details = render::render(&diagnostics, &[source], false);
         failure
@@ -207,7 +208,7 @@ fn refusal(refused: &Refused) -> Failure {
     let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
     fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
     fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));
-    fault.causes.extend(refused.diagnostics.iter().filter(|d| d.is_error()).take(5).map(|d| d.message.clone()));
+    fault.causes.extend(failure::lines(&refused.diagnostics));
     fault.hint = Some(first.hint.clone()).filter(|hint| !hint.is_empty());
     let mut failure = Failure::new(Exit::Refused, check(first.rule), fault);
     failure.details = details;

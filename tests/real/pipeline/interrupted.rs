@@ -1,5 +1,6 @@
 //! A build that Jenkins ends, and two builds at once.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use super::junit::Junit;
@@ -30,6 +31,23 @@ fn a_run_that_is_ended_cleans_up_and_the_next_one_finishes_its_order() {
     assert_eq!(next.code, Some(0), "{}", said(&next));
     assert_eq!((scene.requests().new_order, scene.requests().finalize), (1, 1));
     assert_eq!(scene.challenge_values(), Vec::<String>::new());
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
+fn a_run_that_is_ended_while_the_git_server_is_silent_says_that_it_is_not_complete() {
+    let mut scene = Scene::of(WWW);
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("ssh://git@{}/domains.git", silent.local_addr().unwrap());
+    scene.runner.config = scene.runner.config.replace(&scene.lab.repository_url(), &url);
+    let fetching = scene.runner.start(&["apply", "--auto-approve"]);
+    let _connection = silent.accept().unwrap();
+
+    fetching.terminate();
+    let run = fetching.end();
+
+    assert_eq!(run.code, Some(130), "{}", said(&run));
+    assert_eq!(Junit::of(&run).bad(), ["certs.source/completed"]);
 }
 
 #[test]

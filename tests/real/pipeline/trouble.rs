@@ -1,7 +1,7 @@
 //! Servers that refuse, throttle or are not there: what fails fails alone, and nothing is lost.
 
 use super::junit::Junit;
-use super::scene::{Asked, Scene, WWW, said};
+use super::scene::{Scene, WWW, said};
 use crate::lab::answer::Refusal;
 use crate::lab::daemon::free_addresses;
 use crate::lab::pebble::Options;
@@ -12,7 +12,7 @@ version: 1
 defaults: {authority: lab, publish: [certs]}
 certificates:
   - name: blocked
-    domains: [blocked.lab.test]
+    domains: [www.blocked.test]
   - name: elsewhere
     domains: [www.elsewhere.test]
   - name: www
@@ -114,6 +114,23 @@ fn what_s3_denied_is_published_later_without_an_order() {
 
 #[test]
 #[ignore = "needs the lab: ci/install"]
+fn a_bucket_that_may_not_be_listed_does_not_hold_up_issuance() {
+    let scene = Scene::applied(WWW);
+    scene.push(&WWW.replace("[www.lab.test]", "[www.lab.test, lab.test]"));
+    scene.lab.judge.refuse("ListObjectsV2", usize::MAX, Refusal::Denied);
+
+    let run = scene.runner.apply();
+
+    assert_eq!(run.code, Some(3), "{}", said(&run));
+    let report = Junit::of(&run);
+    assert_eq!(report.bad(), ["certs.publish/www"]);
+    let text = report.text("certs.publish", "www");
+    assert!(text.contains("s3:ListBucket"), "{text}");
+    assert_eq!(scene.meta("www")["version"], 2);
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
 fn without_its_ca_a_certificate_fails_and_the_store_stays_as_it_was() {
     let mut scene = Scene::applied(WWW);
     let [nobody] = free_addresses();
@@ -146,10 +163,9 @@ fn a_pebble_that_refuses_nonces_and_reuses_authorizations_issues_all_the_same() 
     let again = scene.runner.run(&[&["apply", "--auto-approve", "--reason", "test"][..], &force].concat());
 
     assert_eq!((first.code, again.code), (Some(0), Some(0)), "{}{}", said(&first), said(&again));
-    assert!(scene.lab.pebble.log().contains("badNonce"), "Pebble refused a nonce");
     assert!(names.iter().all(|name| scene.meta(name)["version"] == 2));
     // The second time every authorization was valid already.
-    assert_eq!(scene.asked().dns_changes, Asked { orders: 0, dns_changes: 2, uploads: 0 }.dns_changes);
+    assert_eq!(scene.asked().dns_changes, 2);
 }
 
 fn renew(scene: &Scene) -> Run {

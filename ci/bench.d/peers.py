@@ -13,7 +13,7 @@ from measure import run
 def certbot(lab, names):
     """certbot with certbot-dns-route53: GetChange each 5 s."""
     env = lab.aws() | {
-        "AWS_ENDPOINT_URL_ROUTE53": lab.facts["route53"],
+        "AWS_ENDPOINT_URL_ROUTE_53": lab.facts["route53"],
         "AWS_DEFAULT_REGION": "us-east-1",
         "REQUESTS_CA_BUNDLE": lab.facts["ca_root"],
     }
@@ -37,7 +37,7 @@ def lego(lab, names):
             "LEGO_CA_CERTIFICATES": lab.facts["ca_root"],
         }
         argv = [
-            "lego", "--server", lab.facts["directory"], "--accept-tos", "--email", "ann@example.com",
+            "lego", "--server", lab.facts["directory"], "--accept-tos", "--email", "ops@vtime.net",
             "--path", lab.dir / "lego", "--dns", "route53", "--dns.disable-cp", "--dns.resolvers", lab.facts["nameserver"],
         ]
         return reduce(add, [run([*argv, "-d", f"n{at}.example.com", "run"], ".", env) for at in range(names)])

@@ -23,7 +23,7 @@ use http_body_util::{BodyExt, Full};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::{Client, connect::HttpConnector};
 use hyper_util::rt::TokioExecutor;
-use rcgen::{CertificateParams, KeyPair};
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use rustls_pki_types::{CertificateDer, pem::PemObject};
 use serde_json::{Value, json};
 
@@ -120,7 +120,8 @@ async fn finish(acme: &Acme, order: &Order, csr: String) -> Result<Bytes, Failed
 
 fn request(name: &str) -> Result<String, Failed> {
     let key = KeyPair::generate()?;
-    let params = CertificateParams::new(vec![format!("{name}.{ZONE}")])?;
+    let mut params = CertificateParams::new(vec![format!("{name}.{ZONE}")])?;
+    params.distinguished_name = DistinguishedName::new();
     Ok(BASE64.encode(params.serialize_request(&key)?.der()))
 }
 

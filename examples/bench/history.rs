@@ -39,7 +39,8 @@ pub fn make(dir: &Path, commits: usize) -> Outcome {
 }
 
 fn list(at: usize) -> String {
-    let entry = |name: usize| format!("  - {{name: n{name}, domains: [n{name}.example.com, v{at}.n{name}.example.com]}}\n");
+    let entry =
+        |name: usize| format!("  - {{name: n{name}, domains: [n{name}.example.com, v{at}.n{name}.example.com]}}\n");
     format!("version: 1\ncertificates:\n{}", (0..10).map(entry).collect::<String>())
 }
 

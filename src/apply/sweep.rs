@@ -1,8 +1,11 @@
 //! Takes away every TXT value that the journal knows of, whoever left it behind.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use crate::apply::Ports;
+use futures::StreamExt;
+
+use crate::apply::{Ports, WIDTH};
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Entry, Txt};
@@ -24,14 +27,24 @@ pub async fn sweep(entries: BTreeMap<LineageName, Entry>, ports: &Ports, listene
             }
         }
     }
+    let mut changed = Vec::new();
     for mut entry in entries.into_values() {
         let before = entry.records.len();
         entry.records.retain(|record| !gone.contains(record));
         if before != entry.records.len() || entry.is_spent() {
-            left_behind.extend(keep_or_remove(ports.store.as_ref(), &entry).err());
+            changed.push(entry);
         }
     }
+    let writes = changed.into_iter().map(|entry| written(ports.store.clone(), entry));
+    let written: Vec<Result<(), Fault>> = futures::stream::iter(writes).buffered(WIDTH).collect().await;
+    left_behind.extend(written.into_iter().filter_map(Result::err));
     left_behind
+}
+
+/// Away from the async threads: it waits for the disk.
+async fn written(store: Arc<dyn Store>, entry: Entry) -> Result<(), Fault> {
+    let done = tokio::task::spawn_blocking(move || keep_or_remove(store.as_ref(), &entry)).await;
+    done.map_err(|error| Fault::new("store:write", "failed to write to the store").caused_by(&error))?
 }
 
 fn keep_or_remove(store: &dyn Store, entry: &Entry) -> Result<(), Fault> {

@@ -27,7 +27,7 @@ use crate::port::{Ca, Challenge, Change, Order, OrderRequest, Store};
 /// How long a CA may take to validate or to issue before the order is left for the next run.
 const CA_DEADLINE: Duration = Duration::from_secs(600);
 
-/// Polls come after a quarter of a second, then ever later, at most so far apart.
+/// The first poll comes at once, the second after a quarter of a second, then ever later, at most so far apart.
 const POLL_FIRST: Duration = Duration::from_millis(250);
 const POLL_LAST: Duration = Duration::from_secs(5);
 
@@ -97,15 +97,16 @@ impl<'a> Wave<'a> {
                 records: Vec::new(),
             });
         }
-        self.each(&mut flights, Phase::Orders, async |flight| self.open(flight).await).await;
-        self.each(&mut flights, Phase::Authorizations, async |flight| authorize(flight).await).await;
+        self.each(&mut flights, Some(Phase::Orders), async |flight| self.open(flight).await).await;
+        self.each(&mut flights, Some(Phase::Authorizations), async |flight| authorize(flight).await).await;
         self.answer_in_dns(&mut flights).await;
-        self.each(&mut flights, Phase::Validation, async |flight| self.validate(flight).await).await;
-        self.each(&mut flights, Phase::Finalize, async |flight| self.finalize(flight).await).await;
-        for mut flight in flights {
-            self.land(&mut flight).await;
-            entries.insert(flight.entry.lineage.clone(), flight.entry);
-        }
+        // All ask before any waits: the CA works on every one of them at the same time.
+        self.each(&mut flights, Some(Phase::Validation), async |flight| answer(flight).await).await;
+        self.each(&mut flights, None, async |flight| self.validated(flight).await).await;
+        self.each(&mut flights, Some(Phase::Finalize), async |flight| finalize(flight).await).await;
+        self.each(&mut flights, None, async |flight| self.collect(flight).await).await;
+        futures::stream::iter(&mut flights).for_each_concurrent(WIDTH, async |flight| self.land(flight).await).await;
+        entries.extend(flights.into_iter().map(|flight| (flight.entry.lineage.clone(), flight.entry)));
         entries
     }
 
@@ -121,18 +122,20 @@ impl<'a> Wave<'a> {
         Some((certificate, ca?))
     }
 
-    /// Runs one phase for all that are still in the wave, a bounded number at a time.
+    /// Does one thing for all that are still in the wave, a bounded number at a time. `phase` is what it begins.
     async fn each<'c, 'b>(
         &self,
         flights: &mut [Flight<'c, 'b>],
-        phase: Phase,
+        phase: Option<Phase>,
         work: impl AsyncFn(&mut Flight<'c, 'b>) -> Result<(), Fault>,
     ) {
         let active: Vec<&mut Flight> = flights.iter_mut().filter(|flight| flight.is_active()).collect();
         if active.is_empty() {
             return;
         }
-        self.listener.on(Event::Began(phase, active.len()));
+        if let Some(phase) = phase {
+            self.listener.on(Event::Began(phase, active.len()));
+        }
         futures::stream::iter(active)
             .for_each_concurrent(WIDTH, |flight| async {
                 if self.stop.is_asked() {
@@ -302,27 +305,19 @@ impl<'a> Wave<'a> {
         pairs.filter_map(|(record, result)| Some((record, result.err()?))).collect()
     }
 
-    /// Answers the challenges and waits for the CA's verdict.
-    async fn validate(&self, flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
-        if flight.next() != Some(Next::Authorize) {
-            return Ok(());
+    /// Waits for the CA's verdict on what was answered.
+    async fn validated(&self, flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
+        match flight.next() {
+            Some(Next::Authorize) => self.poll_while(flight, &Status::Pending).await,
+            _ => Ok(()),
         }
-        for (_, challenge) in std::mem::take(&mut flight.challenges) {
-            flight.order().set_ready(&challenge.url).await?;
-        }
-        self.poll_while(flight, &Status::Pending).await
     }
 
-    /// Finalizes, downloads, checks and stores.
-    async fn finalize(&self, flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
+    /// Waits for the certificate, downloads, checks and stores it.
+    async fn collect(&self, flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
         loop {
             match flight.next() {
-                Some(Next::Finalize) => {
-                    let csr = STANDARD.decode(&flight.attempt().intent.csr).map_err(|error| {
-                        Fault::new("journal:unreadable", "the journaled CSR is not base64").caused_by(&error)
-                    })?;
-                    flight.order().finalize(&csr).await?;
-                }
+                Some(Next::Finalize) => finalize(flight).await?,
                 Some(Next::Wait) => self.poll_while(flight, &Status::Processing).await?,
                 Some(Next::Download(url)) => return self.download(flight, url).await,
                 Some(Next::GiveUp(fault)) => return Err(fault),
@@ -342,7 +337,11 @@ impl<'a> Wave<'a> {
     async fn poll_while(&self, flight: &mut Flight<'_, '_>, status: &Status) -> Result<(), Fault> {
         let deadline = Instant::now() + CA_DEADLINE;
         let mut pause = POLL_FIRST;
-        while flight.order().status().as_ref() == Some(status) {
+        loop {
+            flight.order().refresh().await?;
+            if flight.order().status().as_ref() != Some(status) {
+                return Ok(());
+            }
             if Instant::now() > deadline {
                 let text = format!("the CA has not finished the order after {} s", CA_DEADLINE.as_secs());
                 return Err(Fault::new("acme:timeout", text).hint("the next run goes on with the same order"));
@@ -354,10 +353,8 @@ impl<'a> Wave<'a> {
                     return Ok(());
                 }
             }
-            flight.order().refresh().await?;
             pause = (pause * 2).min(POLL_LAST);
         }
-        Ok(())
     }
 
     async fn download(&self, flight: &mut Flight<'_, '_>, url: String) -> Result<(), Fault> {
@@ -419,6 +416,28 @@ async fn authorize(flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
     let pending = authorizations.into_iter().filter_map(|one| Some((one.base, one.challenge?)));
     flight.challenges = pending.collect();
     Ok(())
+}
+
+/// Tells the CA to look at the TXT records.
+async fn answer(flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
+    if flight.next() != Some(Next::Authorize) {
+        return Ok(());
+    }
+    for (_, challenge) in std::mem::take(&mut flight.challenges) {
+        flight.order().set_ready(&challenge.url).await?;
+    }
+    Ok(())
+}
+
+/// Sends the CSR if the order waits for it.
+async fn finalize(flight: &mut Flight<'_, '_>) -> Result<(), Fault> {
+    if flight.next() != Some(Next::Finalize) {
+        return Ok(());
+    }
+    let csr = STANDARD
+        .decode(&flight.attempt().intent.csr)
+        .map_err(|error| Fault::new("journal:unreadable", "the journaled CSR is not base64").caused_by(&error))?;
+    flight.order().finalize(&csr).await.map(drop)
 }
 
 /// Whether an attempt of an earlier run is for what the list asks for now.

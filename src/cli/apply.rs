@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
-use crate::cli::{plan as plan_command, signals, source, term, wire};
+use crate::cli::{plan as plan_command, source, term, wire};
 use crate::event::Listener;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
@@ -84,7 +84,7 @@ fn said_yes(output: &Output) -> bool {
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
     let Looked { observed, targets } = looked;
     session.block_on(async {
-        let stop = signals::listen()?;
+        let stop = session.signals.orderly();
         let ports = Ports {
             cas: wire::cas(session)?,
             dns: wire::dns(session).await?,

@@ -47,8 +47,7 @@ fn serve(args: &Args, output: &Output) -> Result<(), Failure> {
     runtime.block_on(async {
         let playground = Playground::start(&args.dir, Duration::from_secs(args.insync)).await?;
         output.text(&playground.introduction());
-        let stop = signals::listen()?;
-        stop.asked().await;
+        signals::listen()?.orderly().asked().await;
         Ok(())
     })
 }

@@ -9,6 +9,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
 use crate::cli::settings;
+use crate::cli::signals::{self, Signals};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fault::Fault;
@@ -24,6 +25,7 @@ pub struct Session {
     pub config: Config,
     pub store: Arc<FileStore>,
     pub clock: Arc<dyn Clock>,
+    pub signals: Signals,
     runtime: tokio::runtime::Runtime,
     _lock: Lock,
 }
@@ -38,7 +40,8 @@ impl Session {
             .enable_all()
             .build()
             .map_err(|error| Fault::new("run:runtime", "failed to start the async runtime").caused_by(&error))?;
-        Ok(Self { config, store, clock: Arc::new(SystemClock), runtime, _lock: lock })
+        let signals = runtime.block_on(async { signals::listen() })?;
+        Ok(Self { config, store, clock: Arc::new(SystemClock), signals, runtime, _lock: lock })
     }
 
     /// Runs async work to its end.

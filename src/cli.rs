@@ -10,6 +10,7 @@ mod observe;
 mod output;
 mod plan;
 mod progress;
+mod record;
 mod reports;
 #[cfg(feature = "sandbox")]
 mod sandbox;

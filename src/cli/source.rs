@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::record;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::config::{Config, read};
@@ -34,12 +35,16 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
         let known = session.config.known();
         match trust::verify(&root, state.as_ref(), &head, &objects, reports.now(), Some(&known))? {
             Verdict::Verified(list) => Ok(*list),
-            Verdict::Refused(refused) => Err(refusal(&refused)),
+            Verdict::Refused(refused) => {
+                record::refused(session, &refused, reports);
+                Err(refusal(&refused))
+            }
         }
     });
     match judged {
         Ok(list) => {
             session.store.write_json(Document::TrustState, list.state())?;
+            record::verified(session, state.as_ref(), list.state(), reports)?;
             tell(reports, &list);
             Ok(Source { list, mode: Mode::Full, refused: None })
         }
@@ -141,6 +146,7 @@ fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Fail
             return Err(Failure::new(Exit::Refused, Check::NoRollback, fault));
         }
     }
+    record::refuse_rollback(session, state.as_ref())?;
     Ok(state)
 }
 

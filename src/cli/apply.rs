@@ -49,7 +49,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
         plan = plan.select(&read_saved(file)?, reports.now())?;
     }
     reports.run.plan = Some(plan.clone());
-    plan_command::show(&plan, &source, &session, reports, output);
+    plan_command::show(&plan, &source, &[], &session, reports, output);
     let approved = approve(plan, args, &session)?;
     if asks && approved.plan().has_changes() && !said_yes(output) {
         return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
@@ -90,7 +90,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
     session.block_on(async {
         let ports = Ports {
             cas: wire::cas(session)?,
-            dns: wire::dns(session).await?,
+            dns: wire::dns(&session.config).await?,
             store: session.store.clone(),
             targets,
             clock: session.clock.clone(),

@@ -41,6 +41,8 @@ pub struct Ports {
     pub dns: Arc<dyn Dns>,
     pub store: Arc<dyn Store>,
     pub targets: BTreeMap<String, Target>,
+    /// Buckets that could not be listed. Certificates are issued all the same, and uploaded by a later run.
+    pub unreachable: BTreeMap<String, Fault>,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -184,7 +186,9 @@ async fn publish_one(work: &mut Work<'_>, ports: &Ports) {
     for name in &certificate.publish {
         let result = match ports.targets.get(name) {
             Some(target) => publish_to(target, name, stored, ports.store.as_ref()).await,
-            None => Err(Fault::new("s3:unknown-bucket", format!("the runner's config has no bucket `{name}`"))),
+            None => Err(ports.unreachable.get(name).cloned().unwrap_or_else(|| {
+                Fault::new("s3:unknown-bucket", format!("the runner's config has no bucket `{name}`"))
+            })),
         };
         work.outcome.published.insert(name.clone(), result.err());
     }

@@ -81,7 +81,7 @@ fn surroundings(is_terminal: bool) -> Surroundings {
 fn start_log(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
-        (false, 0) => "warn,countersign=info",
+        (false, 0) => "error,countersign=info",
         (false, 1) => "warn,countersign=debug",
         (false, _) => "info,countersign=trace",
     };

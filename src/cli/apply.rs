@@ -45,6 +45,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
     reports.run.inventory = looked.observed.inventory.clone();
+    reports.run.unreachable = looked.unreachable.clone();
     if let Some(file) = &args.plan {
         plan = plan.select(&read_saved(file)?, reports.now())?;
     }
@@ -85,7 +86,7 @@ fn said_yes(output: &Output) -> bool {
 }
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
-    let Looked { observed, targets } = looked;
+    let Looked { observed, targets, unreachable } = looked;
     let stop = session.signals.orderly();
     session.block_on(async {
         let ports = Ports {
@@ -93,6 +94,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
             dns: wire::dns(&session.config).await?,
             store: session.store.clone(),
             targets,
+            unreachable,
             clock: session.clock.clone(),
         };
         let spinner = term::shows_progress(output.around) && !output.quiet;
@@ -119,9 +121,9 @@ fn end(
     output.text(&terminal::applied(&reports.run, &applied, output.paint));
     let audited = session.block_on(record::after(session, &applied.outcomes, buckets, reports));
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
-    let failed = applied.outcomes.iter().filter(|outcome| outcome.failed()).count();
+    let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
-    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty(), &reports.run);
+    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty());
     let text = format!("{done} done, {failed} failed{}", counts(&applied.outcomes));
     let audit = audited.as_ref().ok();
     output.json(
@@ -130,17 +132,19 @@ fn end(
     );
     match refused {
         Some(refused) if !interrupted => {
-            let unwritten = audited.err().map(|failure| (failure.check, failure.fault));
-            reports.run.failed.extend(unwritten);
+            reports.run.failed.extend(audited.err().map(|failure| (failure.check, failure.fault)));
             Err(refused)
+        }
+        _ if exit != Exit::Done => {
+            reports.run.failed.extend(audited.err().map(|failure| (failure.check, failure.fault)));
+            Ok(Ended::new(exit, text))
         }
         _ => audited.map(|_| Ended::new(exit, text)),
     }
 }
 
-fn exit(interrupted: bool, failed: bool, run: &report::Run) -> Exit {
-    let waiting = run.cases().iter().any(|case| case.suite == "certs.issue" && case.verdict.is_bad());
-    match (interrupted, failed || waiting) {
+fn exit(interrupted: bool, failed: bool) -> Exit {
+    match (interrupted, failed) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Partial,
         (false, false) => Exit::Done,

@@ -27,6 +27,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let probes = if args.probe { session.block_on(probe(&session, &plan))? } else { Vec::new() };
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());
+        reports.run.unreachable = looked.unreachable.clone();
         show(&plan, &source, &probes, &session, reports, output);
         if let Some(file) = &args.out {
             let file = std::path::absolute(file).map_err(unwritable)?;
@@ -35,6 +36,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         }
         if let Some(refused) = source.refused {
             return Err(refused);
+        }
+        if let Some(fault) = looked.unreachable.into_values().next() {
+            return Err(fault.into());
         }
         let exit = if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done };
         Ok(Ended::new(exit, summary(&plan)))

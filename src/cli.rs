@@ -2,19 +2,24 @@
 
 mod apply;
 mod args;
+mod audit;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod exit;
 mod failure;
 mod observe;
 mod output;
 mod plan;
+mod probe;
 mod progress;
+mod record;
 mod reports;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod session;
 mod settings;
+mod show;
 mod signals;
 mod source;
 mod status;
@@ -79,6 +84,9 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),
         Command::Status => status::run(&global, output),
+        Command::Show(args) => show::run(&global, &args, output),
+        Command::Audit(args) => audit::run(&global, &args, output),
+        Command::Doctor => doctor::run(&global, output),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(&args, output),
         #[cfg(feature = "sandbox")]

@@ -18,12 +18,15 @@ use crate::journal::{RecordSet, Txt};
 use crate::port::{Change, Dns};
 
 mod batch;
+mod caa;
 mod edit;
 mod lookup;
 mod route53;
 mod servers;
 mod txt;
 mod zone;
+
+pub use caa::CaaLookup;
 
 use batch::Wish;
 use edit::Wanted;

@@ -182,13 +182,23 @@ fn landed(ours: &[u8], found: Vec<u8>, etag: String) -> Landed {
     if found == ours { Landed::Ours(etag) } else { Landed::Theirs(found, etag) }
 }
 
+/// Who asked for the version, on every object of it. The manifest says it in full.
 fn metadata(stored: &Stored) -> BTreeMap<String, String> {
+    let provenance = &stored.meta.provenance;
     let pairs = [
         ("lineage", stored.meta.lineage.to_string()),
         ("sequence", stored.meta.version.to_string()),
-        ("commit", stored.meta.provenance.commit.to_string()),
+        ("commit", provenance.commit.to_string()),
+        ("signers", header_value(&provenance.signers)),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// S3 takes 2 KB of metadata in all, and what is not plain ASCII comes back encoded.
+fn header_value(texts: &[String]) -> String {
+    const LONGEST: usize = 600;
+    let text = texts.join(", ");
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(LONGEST).collect()
 }
 
 /// Refuses a pointer that is ahead of us or that we do not understand.

@@ -44,7 +44,7 @@ use crate::trust::lists::Lists;
 
 pub use crate::trust::authors::Authors;
 pub use crate::trust::key::Fingerprint;
-pub use crate::trust::object::Objects;
+pub use crate::trust::object::{ObjectId, Objects};
 pub use crate::trust::policy::Policy;
 pub use crate::trust::refusal::{Refusal, Refused, RuleId};
 pub use crate::trust::root::{ListPath, Require, TrustRoot};
@@ -116,7 +116,8 @@ pub fn verify(
 ) -> Result<Verdict, Fault> {
     let judged = walk::walk(root, state, head, objects, now).and_then(|walked| {
         let content = content::read(root, head, objects, known)?;
-        let earlier = state.map(|state| &state.authors);
+        // A walk from the introduction finds every author again; what it leaves over is the introduction's.
+        let earlier = state.filter(|state| state.trust_root == root.digest()).map(|state| &state.authors);
         let origin = format!("introduction {}", root.introduction);
         let exact = root.policy.is_some() || !root.revoked.is_empty();
         let mut lists = Lists::new(objects, &root.list);
@@ -180,6 +181,44 @@ pub fn last_verified(
         })
     });
     verdict(judged, commit)
+}
+
+/// The list as a commit has it, verified or not: its digest, and the list itself if it has no errors.
+///
+/// For those who ask for or make approvals. `None` if the commit has no list.
+///
+/// # Errors
+/// A [`Fault`] if an object cannot be read.
+pub fn list_at(
+    objects: &dyn Objects,
+    commit: &CommitId,
+    list: &ListPath,
+) -> Result<Option<(Digest, Option<List>)>, Fault> {
+    let unreadable = || Fault::new("git:object", format!("failed to read the commit {}", commit.short()));
+    let id = ObjectId::parse(commit.as_str().as_bytes()).ok_or_else(unreadable)?;
+    let tree = objects.commit(id)?.gix.ok_or_else(unreadable)?.tree;
+    let older = content::read_older(objects, tree, list)?;
+    Ok(older.digest.map(|digest| (digest, older.list)))
+}
+
+/// What changes from one list to another, one line for each fact of each entry.
+pub fn changes(before: &List, after: &List) -> Vec<String> {
+    let names = before.certificates().chain(after.certificates()).map(|entry| &entry.name);
+    let names: std::collections::BTreeSet<_> = names.collect();
+    let lines = names.into_iter().flat_map(|name| {
+        let (before, after) = (before.get(name), after.get(name));
+        let line = move |fact: fact::Fact<'_>| match (fact.value(before), fact.value(after)) {
+            (None, Some(value)) if value.is_empty() => format!("+ {name}: {}", fact.changed()),
+            (None, Some(value)) => format!("+ {name}: {} is `{value}`", fact.changed()),
+            (Some(_), None) => format!("- {name}: {}", fact.changed()),
+            (from, to) => {
+                let [from, to] = [from, to].map(Option::unwrap_or_default);
+                format!("~ {name}: {} from `{from}` to `{to}`", fact.changed())
+            }
+        };
+        fact::Fact::differences(before, after).into_iter().map(line)
+    });
+    lines.collect()
 }
 
 fn verdict(judged: Result<VerifiedList, refusal::Stop>, head: &CommitId) -> Result<Verdict, Fault> {

@@ -222,7 +222,10 @@ fn check_statement(
 }
 
 /// Whose key made a signature over the statement, if it is the person after whom the file is named.
-fn check_signature(
+///
+/// # Errors
+/// The rule that the approval breaks: `A02-untrusted`, `A03-legacy` or `A04-count`.
+pub fn check_signature(
     policy: &Policy,
     file: &str,
     text: &str,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::list::Certificate;
+use crate::list::{Certificate, ChallengeType};
 use crate::name::Identifier;
 use crate::yaml::duration;
 
@@ -44,7 +44,9 @@ impl<'a> Fact<'a> {
             Fact::Bucket(name) => entry.publish.contains(*name).then_some("".into()),
             Fact::Authority => Some(entry.authority.as_str().into()),
             Fact::KeyType => Some(entry.key.as_str().into()),
-            Fact::Challenge => Some(format!("{:?}", entry.challenge).into()),
+            Fact::Challenge => Some(match entry.challenge {
+                ChallengeType::Dns01 => "dns-01".into(),
+            }),
             Fact::Profile => Some(entry.profile.as_deref().unwrap_or_default().into()),
             Fact::Renewal => Some(entry.renew_before.map(duration::format).unwrap_or_default().into()),
         }

@@ -1,6 +1,7 @@
 //! The command line: arguments in, exit code out. Only here are standard output and standard error written.
 
 mod apply;
+mod approve;
 mod args;
 mod audit;
 #[cfg(feature = "sandbox")]
@@ -83,6 +84,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Verify(args) => verify::run(&global, &args, output),
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),
+        Command::Approve(args) => approve::run(&global, &args, output),
         Command::Status => status::run(&global, output),
         Command::Show(args) => show::run(&global, &args, output),
         Command::Audit(args) => audit::run(&global, &args, output),

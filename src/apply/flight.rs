@@ -201,6 +201,8 @@ impl Flight<'_, '_> {
                 signers: step.signers.clone(),
                 list: wave.basis.list.clone(),
                 trust_root: wave.basis.trust_root.clone(),
+                approvals: step.approvals.clone(),
+                policy: wave.basis.policy.clone(),
             },
         };
         self.entry.attempt = Some(Attempt::new(intent));

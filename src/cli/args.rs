@@ -61,6 +61,8 @@ pub enum Command {
     Audit(Audit),
     /// Check everything that a run needs, and change nothing
     Doctor,
+    /// Approve a change of the list: prints what to sign with minisign, or has it signed
+    Approve(Approve),
     /// Show the whole pipeline on stand-ins of this machine, in seconds
     #[cfg(feature = "sandbox")]
     Demo(Demo),
@@ -151,6 +153,28 @@ pub struct Apply {
     pub selection: Selection,
     #[command(flatten)]
     pub report: Report,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The commit with the list to approve
+    #[arg(long, value_name = "REF", default_value = "HEAD")]
+    pub head: String,
+    /// What it is compared with [default: where it left the runner's branch of `origin`]
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Who approves: a name from the policy [default: the only one with a key]
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<String>,
+    /// How long the approval holds, such as 12h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub expires: String,
+    /// Run minisign instead of printing the command
+    #[arg(long)]
+    pub run: bool,
+    /// The secret key for minisign [default: minisign's own]
+    #[arg(long, value_name = "PATH")]
+    pub key: Option<PathBuf>,
 }
 
 #[cfg(feature = "sandbox")]

@@ -19,6 +19,7 @@ pub mod name;
 pub mod outcome;
 pub mod plan;
 pub mod port;
+pub mod premerge;
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -3,6 +3,7 @@
 //! Suites and case names are permanent, so that Jenkins can show the history of each. Every lineage has its cases at
 //! every run; *not due* is passed.
 
+pub mod finding;
 pub mod junit;
 pub mod terminal;
 

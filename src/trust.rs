@@ -6,7 +6,7 @@
 #![allow(clippy::result_large_err)]
 
 mod authors;
-mod commit;
+pub mod commit;
 mod content;
 mod graph;
 pub mod key;
@@ -152,6 +152,15 @@ pub fn last_verified(
         })
     });
     verdict(judged, commit)
+}
+
+/// The list as it stands in a commit that nobody verified, if it has no errors. To find places for messages, no more.
+pub fn unverified_list(path: &ListPath, commit: &CommitId, objects: &dyn Objects) -> Result<Option<List>, Fault> {
+    let Some(id) = object::ObjectId::parse(commit.as_str().as_bytes()) else {
+        return Ok(None);
+    };
+    let tree = objects.commit(id)?.gix.map(|reading| reading.tree);
+    Ok(tree.map(|tree| content::read_older(objects, tree, path)).transpose()?.and_then(|(list, _)| list))
 }
 
 fn verdict(judged: Result<VerifiedList, refusal::Stop>, head: &CommitId) -> Result<Verdict, Fault> {

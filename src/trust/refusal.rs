@@ -43,10 +43,11 @@ pub enum RuleId {
     NoList,
     InvalidList,
     ListChanged,
+    SquashSurprise,
 }
 
 impl RuleId {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Unsigned,
         Self::UnknownKey,
         Self::BadSignature,
@@ -78,6 +79,7 @@ impl RuleId {
         Self::NoList,
         Self::InvalidList,
         Self::ListChanged,
+        Self::SquashSurprise,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -129,6 +131,7 @@ impl RuleId {
             Self::NoList => ("C13-no-list", "The list exists at the head."),
             Self::InvalidList => ("C14-invalid-list", "The list has no errors."),
             Self::ListChanged => ("X01-state", "Trust state and store belong together."),
+            Self::SquashSurprise => ("X07-squash-surprise", "The way of merging keeps the signatures of the branch."),
         }
     }
 }

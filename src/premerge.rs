@@ -1,5 +1,9 @@
 //! The verdict on a branch before it is merged: the engine of a run, told to begin where the branch left its base.
 
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
 use crate::diag::{Diagnostic, Severity, SourceFile};
 use crate::fault::Fault;
 use crate::list::List;
@@ -8,10 +12,6 @@ use crate::name::{CommitId, LineageName};
 use crate::report::finding::Finding;
 use crate::trust::object::{Mode, ObjectId, TreeEntry};
 use crate::trust::{self, ListPath, Objects, Refusal, Refused, Require, RuleId, TrustRoot, Verdict};
-
-use std::collections::{BTreeMap, BTreeSet};
-
-use time::OffsetDateTime;
 
 /// How the forge will bring the branch in. Without one the head itself is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,6 +43,8 @@ pub struct Judged {
     pub diagnostics: Vec<Diagnostic>,
     /// What the diagnostics are about.
     pub files: Vec<SourceFile>,
+    /// Whether nothing is wrong but that approvals are missing.
+    pub missing_approvals_only: bool,
     /// New commits, and certificates in the list of the head, if nothing is wrong with them.
     pub counts: Option<(usize, usize)>,
 }
@@ -83,8 +85,25 @@ pub fn judge(
             merging
         }
     };
+    judged.missing_approvals_only &= merging.is_empty();
     judged.findings.extend(merging.iter().map(Finding::of_refusal));
     Ok(judged)
+}
+
+/// The answer for a clone without its older history.
+pub fn shallow() -> Judged {
+    let finding = Finding {
+        rule: RuleId::Shallow.as_str(),
+        severity: Severity::Error,
+        message: "the clone is shallow: the commits to judge may not all be here".to_owned(),
+        hint: Some("git fetch --unshallow".to_owned()),
+        commit: None,
+        signer: None,
+        path: None,
+        names: Vec::new(),
+        places: Vec::new(),
+    };
+    Judged { findings: vec![finding], ..Judged::default() }
 }
 
 /// Who may sign what is merged, by the runner's files and clock.
@@ -109,8 +128,8 @@ fn refusals(refused: Refused, root: &TrustRoot, head: &CommitId, objects: &dyn O
         }
         findings.push(finding);
     }
-    let Refused { more, diagnostics, files, .. } = refused;
-    Ok(Judged { findings, more, diagnostics, files, counts: None })
+    let Refused { more, diagnostics, files, missing_approvals_only, .. } = refused;
+    Ok(Judged { findings, more, diagnostics, files, missing_approvals_only, counts: None })
 }
 
 /// Adds the entries that a commit changes, with their places in the head, or else in the commit.
@@ -132,14 +151,25 @@ fn locate(
     for name in names.into_iter().filter(|name| before.get(name) != after.get(name)) {
         let place = newest.and_then(|list| list.place(&name)).or_else(|| after.place(&name));
         finding.places.extend(place.cloned());
-        finding.names.push(name);
+        finding.names.push(name.to_string());
     }
     Ok(())
 }
 
 fn refusal(rule: RuleId, branch: &Branch<'_>, message: String, hint: String) -> Refusal {
     let commit = Some(branch.head.clone());
-    Refusal { rule, commit, key: None, principal: None, path: None, message, hint }
+    Refusal {
+        rule,
+        commit,
+        key: None,
+        principal: None,
+        path: None,
+        place: None,
+        name: None,
+        approvable: false,
+        message,
+        hint,
+    }
 }
 
 fn unrelated(branch: &Branch<'_>) -> Refusal {
@@ -241,20 +271,4 @@ fn entries(root: &TrustRoot, commit: &CommitId, objects: &dyn Objects) -> Result
 
 fn id(commit: &CommitId) -> ObjectId {
     ObjectId::parse(commit.as_str().as_bytes()).expect("a checkout is read with SHA-1 ids")
-}
-
-/// A clone without its older history cannot be judged.
-pub fn shallow(branch_head: &CommitId) -> Judged {
-    let finding = Finding {
-        rule: RuleId::Shallow.as_str(),
-        severity: Severity::Error,
-        message: "the clone is shallow: the commits to judge may not all be here".to_owned(),
-        hint: Some("git fetch --unshallow".to_owned()),
-        commit: Some(branch_head.clone()),
-        signer: None,
-        path: None,
-        names: Vec::new(),
-        places: Vec::new(),
-    };
-    Judged { findings: vec![finding], ..Judged::default() }
 }

@@ -12,6 +12,7 @@ mod graph;
 pub mod key;
 mod merge;
 pub mod object;
+pub mod policy;
 pub mod refusal;
 pub mod root;
 mod signed;
@@ -35,6 +36,7 @@ use crate::name::{CommitId, Digest, LineageName};
 pub use crate::trust::authors::Authors;
 pub use crate::trust::key::Fingerprint;
 pub use crate::trust::object::Objects;
+pub use crate::trust::policy::Policy;
 pub use crate::trust::refusal::{Refusal, Refused, RuleId};
 pub use crate::trust::root::{ListPath, Require, TrustRoot};
 pub use crate::trust::signers::AllowedSigners;
@@ -77,6 +79,7 @@ pub struct VerifiedList {
     files: Vec<SourceFile>,
     warnings: Vec<crate::diag::Diagnostic>,
     state: TrustState,
+    policy: Option<Digest>,
     commits_walked: usize,
 }
 
@@ -115,6 +118,7 @@ pub fn verify(
             list: content.list,
             files: content.files,
             warnings: content.warnings,
+            policy: root.policy.as_ref().map(|policy| policy.digest().clone()),
             commits_walked: walked.commits,
         })
     });
@@ -148,6 +152,7 @@ pub fn last_verified(
             list: content.list,
             files: content.files,
             warnings: content.warnings,
+            policy: root.policy.as_ref().map(|policy| policy.digest().clone()),
             commits_walked: 0,
         })
     });
@@ -202,6 +207,11 @@ impl VerifiedList {
         &self.state.trust_root
     }
 
+    /// Digest of the policy file that judged it, if there is one.
+    pub fn policy(&self) -> Option<&Digest> {
+        self.policy.as_ref()
+    }
+
     /// Principal and fingerprint of who signed the commit. `None` for an unsigned one that touches nothing protected,
     /// and for the introduction.
     pub fn head_signer(&self) -> Option<&str> {
@@ -231,6 +241,8 @@ impl VerifiedList {
             signers,
             list: self.state.list.clone(),
             trust_root: self.state.trust_root.clone(),
+            approvals: Vec::new(),
+            policy: self.policy.clone(),
         }
     }
 }

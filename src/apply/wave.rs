@@ -196,6 +196,8 @@ impl<'a> Wave<'a> {
                 signers: step.signers.clone(),
                 list: self.basis.list.clone(),
                 trust_root: self.basis.trust_root.clone(),
+                approvals: step.approvals.clone(),
+                policy: self.basis.policy.clone(),
             },
         };
         flight.entry.attempt = Some(Attempt::new(intent));

@@ -5,7 +5,7 @@ use std::fmt::Write;
 use serde::Serialize;
 
 use crate::diag::{Diagnostic, Place, Severity};
-use crate::name::{CommitId, LineageName};
+use crate::name::CommitId;
 use crate::report::terminal::{Paint, plain};
 use crate::trust::Refusal;
 
@@ -28,9 +28,9 @@ pub struct Finding {
     /// What of the repository it is about, when there is no better place.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
-    /// The entries of the list that are concerned.
+    /// The certificates or domains that are concerned.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub names: Vec<LineageName>,
+    pub names: Vec<String>,
     /// The first is the place of the fault itself.
     pub places: Vec<Place>,
 }
@@ -50,7 +50,6 @@ impl Finding {
         }
     }
 
-    /// Without names and places: a refusal has none.
     pub fn of_refusal(refusal: &Refusal) -> Self {
         let signer = [refusal.principal.clone(), refusal.key.as_ref().map(ToString::to_string)];
         let signer: Vec<_> = signer.into_iter().flatten().collect();
@@ -62,8 +61,8 @@ impl Finding {
             commit: refusal.commit.clone(),
             signer: Some(signer.join(" ")).filter(|signer| !signer.is_empty()),
             path: refusal.path.clone(),
-            names: Vec::new(),
-            places: Vec::new(),
+            names: refusal.name.iter().cloned().collect(),
+            places: refusal.place.iter().cloned().collect(),
         }
     }
 
@@ -79,7 +78,7 @@ impl Finding {
             (None, None) => String::new(),
         };
         let commit = self.commit.as_ref().map(|commit| format!("commit {}", commit.short()));
-        let about: Vec<_> = commit.into_iter().chain(self.names.iter().map(ToString::to_string)).collect();
+        let about: Vec<_> = commit.into_iter().chain(self.names.iter().cloned()).collect();
         let about = if about.is_empty() { String::new() } else { format!(" ({})", about.join(", ")) };
         format!("{place}{}{about}", self.message)
     }
@@ -93,12 +92,11 @@ impl Finding {
         for place in &self.places {
             let _ = writeln!(text, " --> {}:{}:{}", plain(&place.file), place.line, place.column);
         }
-        let names: Vec<_> = self.names.iter().map(ToString::to_string).collect();
         let facts = [
             ("path", self.path.clone().filter(|_| self.places.is_empty())),
             ("commit", self.commit.as_ref().map(ToString::to_string)),
             ("signer", self.signer.clone()),
-            ("names", Some(names.join(", ")).filter(|names| !names.is_empty())),
+            ("names", Some(self.names.join(", ")).filter(|names| !names.is_empty())),
         ];
         for (name, fact) in facts {
             if let Some(fact) = fact {

@@ -27,6 +27,7 @@ use time::macros::datetime;
 
 const NOW: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
 const MADE: OffsetDateTime = datetime!(2026-01-01 00:00 UTC);
+const URL: &str = "ssh://git@git.example.com/pki/domains.git";
 const EMPTY: &str = "version: 1\ncertificates: []\n";
 
 fn list(names: &[&str]) -> String {
@@ -64,6 +65,8 @@ impl House {
             signers: signers(&[&self.ann, &self.bob]),
             revoked: BTreeSet::new(),
             require: Require::All,
+            policy: None,
+            url: URL.to_owned(),
             ref_name: "refs/heads/main".to_owned(),
             list: ListPath::parse("domains.yaml").unwrap(),
         }

@@ -11,6 +11,7 @@ pub mod config;
 pub mod diag;
 pub mod dns;
 pub mod event;
+pub mod explain;
 pub mod fault;
 pub mod journal;
 pub mod lineage;

@@ -5,6 +5,7 @@ mod args;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod exit;
+mod explain;
 mod failure;
 mod observe;
 mod output;
@@ -54,6 +55,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
     let Cli { global, command } = cli;
     match command {
         Command::Validate(args) => validate::run(&global, &args, output),
+        Command::Explain(args) => explain::run(&args, output),
         Command::Verify(args) => verify::run(&global, &args, output),
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),

@@ -41,6 +41,12 @@ impl Checkout {
         Ok(Self { objects: BareStore::of_objects(&common.join("objects"))?, refs, is_shallow })
     }
 
+    /// The work tree around `folder`, if it is in one.
+    pub fn root(folder: &Path) -> Option<PathBuf> {
+        let (found, _) = gix::discover::upwards(folder).ok()?;
+        found.into_repository_and_work_tree_directories().1?.canonicalize().ok()
+    }
+
     pub fn objects(&self) -> &BareStore {
         &self.objects
     }
@@ -57,6 +63,7 @@ impl Checkout {
             )
         };
         let (name, suffix) = revision.split_at(revision.find(['~', '^']).unwrap_or(revision.len()));
+        let name = if name == "@" { "HEAD" } else { name };
         let base = match self.by_ref(name).map_err(|why| unknown(&why))? {
             Some(id) => id,
             None => self.by_id(name).map_err(|error| unknown(error.message()))?,
@@ -78,6 +85,11 @@ impl Checkout {
                 Err(fault("git:object", format!("failed to find where {one} and {other} meet"), error.message()))
             }
         }
+    }
+
+    /// Whether `old` is `new` or one of its ancestors. A commit that is not here is none.
+    pub fn is_ancestor(&self, old: &CommitId, new: &CommitId) -> bool {
+        self.merge_bases(old, new).is_ok_and(|bases| bases.contains(old))
     }
 
     fn by_ref(&self, name: &str) -> Result<Option<String>, String> {

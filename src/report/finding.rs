@@ -4,12 +4,13 @@ use std::fmt::Write;
 
 use serde::Serialize;
 
+use crate::diag::render::visible;
 use crate::diag::{Diagnostic, Place, Severity};
 use crate::name::CommitId;
-use crate::report::terminal::{Paint, plain};
+use crate::report::terminal::Paint;
 use crate::trust::Refusal;
 
-/// One broken rule of trust, or one diagnostic of the list.
+/// One broken rule of trust, or one diagnostic of the list. Its texts neither steer a terminal nor hide anything.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Finding {
     /// Id of a rule of `trust`, or code of a diagnostic.
@@ -40,8 +41,8 @@ impl Finding {
         Self {
             rule: diagnostic.code,
             severity: diagnostic.severity,
-            message: diagnostic.message.clone(),
-            hint: diagnostic.hint.clone(),
+            message: shown(&diagnostic.message),
+            hint: diagnostic.hint.as_deref().map(shown),
             commit: None,
             signer: None,
             path: None,
@@ -56,12 +57,12 @@ impl Finding {
         Self {
             rule: refusal.rule.as_str(),
             severity: Severity::Error,
-            message: refusal.message.clone(),
-            hint: Some(refusal.hint.clone()).filter(|hint| !hint.is_empty()),
+            message: shown(&refusal.message),
+            hint: Some(shown(&refusal.hint)).filter(|hint| !hint.is_empty()),
             commit: refusal.commit.clone(),
-            signer: Some(signer.join(" ")).filter(|signer| !signer.is_empty()),
-            path: refusal.path.clone(),
-            names: refusal.name.iter().cloned().collect(),
+            signer: Some(shown(&signer.join(" "))).filter(|signer| !signer.is_empty()),
+            path: refusal.path.as_deref().map(shown),
+            names: refusal.name.iter().map(|name| shown(name)).collect(),
             places: refusal.place.iter().cloned().collect(),
         }
     }
@@ -73,7 +74,7 @@ impl Finding {
     /// One line: `domains.yaml:12:5: the commit is not signed (commit 3fa9c1d0e4, www)`.
     pub fn line(&self) -> String {
         let place = match (self.places.first(), &self.path) {
-            (Some(place), _) => format!("{}:{}:{}: ", place.file, place.line, place.column),
+            (Some(place), _) => format!("{}:{}:{}: ", visible(&place.file), place.line, place.column),
             (None, Some(path)) => format!("{path}: "),
             (None, None) => String::new(),
         };
@@ -88,9 +89,9 @@ impl Finding {
         let (word, rule) = (if self.is_error() { "error" } else { "warning" }, self.rule);
         let title = format!("{word}[{rule}]");
         let title = if self.is_error() { paint.bad(&title) } else { paint.warn(&title) };
-        let mut text = format!("{title}: {}\n", plain(&self.message));
+        let mut text = format!("{title}: {}\n", self.message);
         for place in &self.places {
-            let _ = writeln!(text, " --> {}:{}:{}", plain(&place.file), place.line, place.column);
+            let _ = writeln!(text, " --> {}:{}:{}", visible(&place.file), place.line, place.column);
         }
         let facts = [
             ("path", self.path.clone().filter(|_| self.places.is_empty())),
@@ -100,12 +101,17 @@ impl Finding {
         ];
         for (name, fact) in facts {
             if let Some(fact) = fact {
-                let _ = writeln!(text, "  {name}: {}", plain(&fact));
+                let _ = writeln!(text, "  {name}: {}", fact);
             }
         }
         for (nth, line) in self.hint.iter().flat_map(|hint| hint.lines()).enumerate() {
-            let _ = writeln!(text, "{}{}", if nth == 0 { "  help: " } else { "    " }, plain(line));
+            let _ = writeln!(text, "{}{}", if nth == 0 { "  help: " } else { "    " }, line);
         }
         text
     }
+}
+
+/// Line by line, with strange characters written out.
+fn shown(text: &str) -> String {
+    text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }

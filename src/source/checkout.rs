@@ -51,11 +51,14 @@ impl Checkout {
         &self.objects
     }
 
-    /// The commit that a revision means: a commit id, at least its first 7 digits, or a ref as in `git rev-parse`
-    /// (`HEAD`, `main`, `origin/main`, a tag), with any of git's suffixes such as `~2`.
+    /// The commit that a revision means: a commit id, at least its first 7 digits, `HEAD`, or a branch, remote branch or
+    /// tag, with any of git's suffixes such as `~2`.
+    ///
+    /// A name that means two things is refused where git would choose: whoever may push a tag `origin/main` could
+    /// otherwise put another base in the place of the branch.
     ///
     /// # Errors
-    /// `git:no-such-revision`
+    /// `git:no-such-revision`, `git:ambiguous-revision`
     pub fn resolve(&self, revision: &str) -> Result<CommitId, Fault> {
         let unknown = |why: &str| {
             fault("git:no-such-revision", format!("`{}` names no commit here", revision.escape_debug()), why).hint(
@@ -63,14 +66,22 @@ impl Checkout {
             )
         };
         let (name, suffix) = revision.split_at(revision.find(['~', '^']).unwrap_or(revision.len()));
-        let name = if name == "@" { "HEAD" } else { name };
-        let base = match self.by_ref(name).map_err(|why| unknown(&why))? {
-            Some(id) => id,
-            None => self.by_id(name).map_err(|error| unknown(error.message()))?,
+        let meanings = self.meanings(name);
+        let mut ids: Vec<_> = meanings.iter().map(|(_, id)| id).collect();
+        ids.sort_unstable();
+        ids.dedup();
+        let base = match ids[..] {
+            [] => return Err(unknown("there is neither a ref nor a commit of that name")),
+            [base] => base,
+            _ => {
+                let names: Vec<_> = meanings.iter().map(|(name, _)| name.as_str()).collect();
+                let message = format!("`{}` means several commits", revision.escape_debug());
+                let hint = format!("write one of {}", names.join(", "));
+                return Err(fault("git:ambiguous-revision", message, "the refs differ").hint(hint));
+            }
         };
-        let commit =
-            self.objects.git2().revparse_single(&format!("{base}{suffix}")).and_then(|object| object.peel_to_commit());
-        let commit = commit.map_err(|error| unknown(error.message()))?;
+        let commit = self.objects.git2().revparse_single(&format!("{base}{suffix}"));
+        let commit = commit.and_then(|object| object.peel_to_commit()).map_err(|error| unknown(error.message()))?;
         Ok(CommitId::parse(&commit.id().to_string()).expect("git2 writes full ids"))
     }
 
@@ -92,22 +103,31 @@ impl Checkout {
         self.merge_bases(old, new).is_ok_and(|bases| bases.contains(old))
     }
 
-    fn by_ref(&self, name: &str) -> Result<Option<String>, String> {
-        // What is no name of a ref may still be an id.
-        let Ok(Some(mut reference)) = self.refs.try_find(name) else {
-            return Ok(None);
+    /// Every full name that a name may stand for, with the id of its object.
+    fn meanings(&self, name: &str) -> Vec<(String, String)> {
+        let is_hex = name.bytes().all(|b| b.is_ascii_hexdigit());
+        if is_hex && name.len() == 40 {
+            return vec![(name.to_owned(), name.to_lowercase())];
+        }
+        let names = match name {
+            "HEAD" | "@" => vec!["HEAD".to_owned()],
+            name if name.starts_with("refs/") => vec![name.to_owned()],
+            name => ["tags", "heads", "remotes"].map(|kind| format!("refs/{kind}/{name}")).into(),
         };
-        reference
-            .peel_to_id(&self.refs, self.objects.gix())
-            .map(|id| Some(id.to_string()))
-            .map_err(|error| error.to_string())
+        let by_ref = names.into_iter().filter_map(|name| self.by_ref(&name).map(|id| (name, id)));
+        let by_id = || self.by_id(name).ok().map(|id| (id.clone(), id));
+        by_ref.chain(if is_hex && name.len() >= 7 { by_id() } else { None }).collect()
+    }
+
+    fn by_ref(&self, name: &str) -> Option<String> {
+        let mut reference = self.refs.try_find(name).ok()??;
+        if reference.name.as_bstr() != name {
+            return None;
+        }
+        reference.peel_to_id(&self.refs, self.objects.gix()).ok().map(|id| id.to_string())
     }
 
     fn by_id(&self, digits: &str) -> Result<String, git2::Error> {
-        let is_id = (7..=40).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_hexdigit());
-        if !is_id {
-            return Err(git2::Error::from_str("there is no such ref"));
-        }
         let odb = self.objects.git2().odb()?;
         let id = odb.exists_prefix(git2::Oid::from_str(digits)?, digits.len())?;
         match odb.read_header(id)? {

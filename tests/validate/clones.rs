@@ -77,3 +77,26 @@ fn a_folder_outside_of_any_clone_is_a_failure() {
     let ran = house.run_in(&house.path("runner"), &["validate", "--base", "origin/main"]);
     assert_eq!((ran.code, ran.stderr.contains("git:no-checkout")), (1, true), "{}", ran.stderr);
 }
+
+#[test]
+fn a_tag_or_branch_called_like_the_base_does_not_take_its_place() {
+    for put in [["tag", "origin/main"], ["branch", "origin/main"]] {
+        let house = House::new();
+        house.commit(&[("README", "x")], None);
+        house.git(&put);
+        let ran = house.validate(&[]);
+        assert_eq!((ran.code, ran.stderr.contains("git:ambiguous-revision")), (1, true), "{}", ran.stderr);
+        let ran = house.run(&["validate", "--base", "refs/remotes/origin/main"]);
+        assert_eq!((ran.code, ran.stderr.contains("S01-unsigned")), (4, true), "{}", ran.stderr);
+    }
+}
+
+#[test]
+fn a_branch_called_like_a_commit_id_does_not_take_its_place() {
+    let house = House::new();
+    let bad = house.commit(&[("README", "x")], None);
+    let base = house.id("origin/main");
+    house.git(&["update-ref", &format!("refs/heads/{base}"), &bad]);
+    let ran = house.run(&["validate", "--base", &base]);
+    assert_eq!((ran.code, ran.stderr.contains("S01-unsigned")), (4, true), "{}", ran.stderr);
+}

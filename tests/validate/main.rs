@@ -1,4 +1,5 @@
 //! `validate` and `explain` as people and Jenkins run them, on clones made by git itself (T16, T17, T60, T61).
+#![cfg(feature = "sandbox")]
 
 mod branch;
 mod clones;

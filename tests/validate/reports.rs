@@ -17,7 +17,7 @@ fn report(kind: &str) -> (House, String) {
 
 /// The names of the cases of a suite, in order.
 fn cases<'a>(xml: &'a str, suite: &str) -> Vec<&'a str> {
-    let (_, rest) = xml.split_once(&format!("<testsuite name=\"{suite}\"")).unwrap_or_default();
+    let (_, rest) = xml.split_once(&format!(" name=\"{suite}\" ")).unwrap_or_default();
     let suite = rest.split("</testsuite>").next().unwrap_or_default();
     suite.split("<testcase name=\"").skip(1).filter_map(|case| case.split('"').next()).collect()
 }
@@ -98,4 +98,20 @@ fn paths_are_those_of_the_repository_from_wherever_it_is_validated() {
         let text = std::fs::read_to_string(&file).unwrap();
         assert_eq!((ran.code, text.contains("\"uri\": \"pki/domains.yaml\"")), (4, true), "{folder}: {text}");
     }
+}
+
+#[test]
+fn hostile_text_neither_breaks_a_report_nor_steers_a_terminal() {
+    let house = House::new();
+    let hostile = "]]>\\u0000\\e[31m<&\\u202e";
+    house.commit(&[("domains.yaml", &format!("version: 1\n\"{hostile}\": x\ncertificates: []\n"))], Some("ann"));
+    let (junit, sarif) = (house.path("report/junit"), house.path("report/sarif"));
+    let ran = house.validate(&["--junit", junit.to_str().unwrap(), "--sarif", sarif.to_str().unwrap()]);
+    assert_eq!((ran.code, ran.stderr.contains("unknown-key")), (4, true), "{}", ran.stderr);
+    let (junit, sarif) = (std::fs::read_to_string(junit).unwrap(), std::fs::read_to_string(sarif).unwrap());
+    let strange = |text: &str| text.chars().any(|c| (c.is_control() && c != '\n') || c == '\u{202e}');
+    assert_eq!([&ran.stdout, &ran.stderr, &junit, &sarif].map(|text| strange(text)), [false; 4]);
+    let mut reader = quick_xml::Reader::from_str(&junit);
+    while !matches!(reader.read_event().expect("the report is XML"), quick_xml::events::Event::Eof) {}
+    serde_json::from_str::<Value>(&sarif).expect("the report is JSON");
 }

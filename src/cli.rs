@@ -8,6 +8,7 @@ mod audit;
 mod demo;
 mod doctor;
 mod exit;
+mod explain;
 mod failure;
 mod observe;
 mod output;
@@ -81,6 +82,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
     let Cli { global, command } = cli;
     match command {
         Command::Validate(args) => validate::run(&global, &args, output),
+        Command::Explain(args) => explain::run(&args, output),
         Command::Verify(args) => verify::run(&global, &args, output),
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),

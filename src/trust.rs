@@ -7,7 +7,7 @@
 
 pub mod approval;
 mod authors;
-mod commit;
+pub mod commit;
 mod consent;
 mod content;
 mod cover;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::term::ColorChoice;
 
@@ -45,8 +45,10 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check the list in the current folder and report every problem with its place
+    /// Check the list in the current folder, or the commits of a branch, and report every problem with its place
     Validate(Validate),
+    /// Say what a rule means, why it is there and what satisfies it
+    Explain(Explain),
     /// Show what an apply would do
     Plan(Plan),
     /// Issue, renew and publish what the plan says
@@ -84,8 +86,37 @@ pub struct Validate {
     /// The list: a file, or a folder with a file for each part [default: domains.yaml, else domains/]
     #[arg(value_name = "LIST")]
     pub list: Option<PathBuf>,
+    /// Judge every commit since this ref, as a run would: a branch, a remote branch or a commit id that is trusted
+    #[arg(long, value_name = "REF", conflicts_with = "list")]
+    pub base: Option<String>,
+    /// The tip of what is to be merged
+    #[arg(long, value_name = "REF", default_value = "HEAD", requires = "base")]
+    pub head: String,
+    /// How it will be merged; without it the head itself is pushed
+    #[arg(long, value_name = "METHOD", value_enum, requires = "base")]
+    pub merge_method: Option<MergeMethod>,
+    /// Write a SARIF report
+    #[arg(long, value_name = "PATH")]
+    pub sarif: Option<PathBuf>,
     #[command(flatten)]
     pub report: Report,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MergeMethod {
+    /// A merge commit
+    Merge,
+    /// One new commit by the forge
+    Squash,
+    /// New commits by the forge
+    Rebase,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The id of a rule, like S01-unsigned or duplicate-name; without one all are listed
+    #[arg(value_name = "RULE")]
+    pub rule: Option<String>,
 }
 
 /// What a plan is about.

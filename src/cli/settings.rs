@@ -37,6 +37,16 @@ pub fn load_if_any(global: &Global) -> Result<Option<Config>, Failure> {
     if named || Path::new(DEFAULT_FILE).exists() { load(global).map(Some) } else { Ok(None) }
 }
 
+/// The file that [`load`] reads, if it is one.
+pub fn file(global: &Global) -> Option<PathBuf> {
+    match &global.config {
+        Some(path) if path.as_os_str() == "-" => None,
+        Some(path) => Some(path.clone()),
+        None if std::env::var_os(TEXT_VARIABLE).is_some() => None,
+        None => Some(DEFAULT_FILE.into()),
+    }
+}
+
 fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
     let here = std::env::current_dir()
         .map_err(|error| Fault::new("config:unreadable", "failed to find the current folder").caused_by(&error))?;
@@ -49,15 +59,15 @@ fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
             })?;
             Ok((text, "standard input".into(), here))
         }
-        Some(path) => file(path, &here),
+        Some(path) => read_file(path, &here),
         None => match std::env::var(TEXT_VARIABLE) {
             Ok(text) => Ok((text, TEXT_VARIABLE.into(), here)),
-            Err(_) => file(Path::new(DEFAULT_FILE), &here),
+            Err(_) => read_file(Path::new(DEFAULT_FILE), &here),
         },
     }
 }
 
-fn file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
+fn read_file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
     let text = read::read(path)?;
     let base = here.join(path).parent().map_or_else(|| here.to_owned(), Path::to_owned);
     Ok((text, path.display().to_string(), base))

@@ -24,6 +24,7 @@ pub enum RuleId {
     Replace,
     Shallow,
     ObjectFormat,
+    SquashSurprise,
     Limits,
     Tree,
     Nul,
@@ -56,7 +57,7 @@ pub enum RuleId {
 }
 
 impl RuleId {
-    pub const ALL: [Self; 41] = [
+    pub const ALL: [Self; 42] = [
         Self::Unsigned,
         Self::UnknownKey,
         Self::BadSignature,
@@ -69,6 +70,7 @@ impl RuleId {
         Self::Replace,
         Self::Shallow,
         Self::ObjectFormat,
+        Self::SquashSurprise,
         Self::Limits,
         Self::Tree,
         Self::Nul,
@@ -130,6 +132,7 @@ impl RuleId {
             Self::Replace => ("H05-replace", "No replacement, graft or alternate changes what the store shows."),
             Self::Shallow => ("H06-shallow", "The store holds the whole history."),
             Self::ObjectFormat => ("H07-object-format", "The repository uses SHA-1 object ids."),
+            Self::SquashSurprise => ("X07-squash-surprise", "The way of merging keeps the signatures of the branch."),
             Self::Limits => ("H08-limits", "Commits, lists and walks stay below their size limits."),
             Self::Tree => ("G01-tree", "A commit begins with its tree and names objects by full ids."),
             Self::Nul => ("G02-nul", "A commit contains no NUL byte."),

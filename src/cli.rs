@@ -1,20 +1,26 @@
 //! The command line: arguments in, exit code out. Only here are standard output and standard error written.
 
 mod apply;
+mod approve;
 mod args;
+mod audit;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod exit;
 mod failure;
 mod observe;
 mod output;
 mod plan;
+mod probe;
 mod progress;
+mod record;
 mod reports;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod session;
 mod settings;
+mod show;
 mod signals;
 mod source;
 mod status;
@@ -78,7 +84,11 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Verify(args) => verify::run(&global, &args, output),
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),
+        Command::Approve(args) => approve::run(&global, &args, output),
         Command::Status => status::run(&global, output),
+        Command::Show(args) => show::run(&global, &args, output),
+        Command::Audit(args) => audit::run(&global, &args, output),
+        Command::Doctor => doctor::run(&global, output),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(&args, output),
         #[cfg(feature = "sandbox")]

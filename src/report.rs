@@ -82,7 +82,7 @@ impl Verdict {
         let origin = fault.code.split(':').next().unwrap_or_default();
         let act = ["acme:timeout", "acme:unreachable", "acme:serverInternal"].contains(&fault.code.as_str())
             || fault.code.starts_with("acme:http-");
-        let infrastructure = ["git", "store", "s3", "route53", "aws", "run", "config", "journal", "key"];
+        let infrastructure = ["git", "store", "s3", "route53", "dns", "aws", "run", "config", "journal", "key"];
         if act || infrastructure.contains(&origin) { Self::Error(fault) } else { Self::Failed(fault) }
     }
 

@@ -42,6 +42,16 @@ const ASKING: usize = 4;
 pub(super) struct Directory {
     new_nonce: String,
     pub renewal_info: Option<String>,
+    #[serde(default)]
+    pub meta: Meta,
+}
+
+/// RFC 8555 section 9.7.6.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Meta {
+    #[serde(default)]
+    pub caa_identities: Vec<String>,
 }
 
 /// Cheap to clone; clones share connections, directory and nonces.

@@ -40,7 +40,7 @@ pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> R
         return Ok(looked);
     }
     let list = list.list();
-    for (name, (bucket, flat)) in wire::buckets(session).await {
+    for (name, (bucket, flat)) in wire::buckets(&session.config).await {
         if list.certificates().any(|certificate| certificate.publish.contains(&name)) {
             match bucket.list().await {
                 Ok(listing) => {

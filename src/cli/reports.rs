@@ -37,7 +37,9 @@ impl Reports {
         self.run.started
     }
 
+    /// Says a fact, in place of what was said under the same name.
     pub fn fact(&mut self, name: &'static str, value: impl Into<String>) {
+        self.run.facts.retain(|(other, _)| *other != name);
         self.run.facts.push((name, value.into()));
     }
 

@@ -1,20 +1,24 @@
 //! The config repo for a command: fetched, verified, and what to do when it is not.
 
 use std::fmt::Write;
+use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Exit;
 use crate::cli::failure::{self, Failure};
+use crate::cli::record;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::config::{Config, read};
-use crate::diag::{SourceFile, render};
+use crate::diag::{Diagnostic, SourceFile, render};
 use crate::fault::{Fault, Retry};
 use crate::plan::{Mode, days};
 use crate::report::Check;
 use crate::report::terminal::plain;
 use crate::source::{BareStore, Remote};
 use crate::store::Document;
-use crate::trust::{self, AllowedSigners, ListPath, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList};
+use crate::trust::{
+    self, AllowedSigners, ListPath, Policy, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList,
+};
 
 /// A list to plan for, and how far the plan may go.
 pub struct Source {
@@ -34,12 +38,16 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
         let known = session.config.known();
         match trust::verify(&root, state.as_ref(), &head, &objects, reports.now(), Some(&known))? {
             Verdict::Verified(list) => Ok(*list),
-            Verdict::Refused(refused) => Err(refusal(&refused)),
+            Verdict::Refused(refused) => {
+                record::refused(session, &refused, reports);
+                Err(refusal(&refused))
+            }
         }
     });
     match judged {
         Ok(list) => {
             session.store.write_json(Document::TrustState, list.state())?;
+            record::verified(session, state.as_ref(), list.state(), reports)?;
             tell(reports, &list);
             Ok(Source { list, mode: Mode::Full, refused: None })
         }
@@ -83,36 +91,31 @@ fn tell(reports: &mut Reports, list: &VerifiedList) {
 }
 
 fn remote(session: &Session) -> Remote {
-    let repository = &session.config.repository;
+    remote_into(&session.config, session.config.state.join("git"))
+}
+
+/// The config repo, to be fetched into a bare store of one's own.
+pub fn remote_into(config: &Config, store: PathBuf) -> Remote {
+    let repository = &config.repository;
     Remote {
         url: repository.url.clone(),
         ref_name: repository.ref_name.clone(),
         ssh_key: repository.ssh_key.clone(),
         host_keys: repository.host_keys.iter().map(ToString::to_string).collect(),
         allow_local: repository.allow_local,
-        store: session.config.state.join("git"),
+        store,
     }
 }
 
-fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
-    let malformed = |failure: Failure| Failure { check: Check::PolicyValid, ..failure };
-    if let Some(policy) = &config.trust.policy {
-        let text = format!("this version has no rules on names yet and cannot honour {}", policy.display());
-        let fault =
-            Fault::new("trust:policy", text).hint("take `policy:` out of the configuration, or use a newer version");
-        return Err(Failure::new(Exit::Failed, Check::PolicyValid, fault));
-    }
+/// The runner's side of trust, from the files that the configuration names.
+pub fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
     let path = &config.trust.allowed_signers;
-    let text = read::read(path).map_err(|fault| malformed(fault.into()))?;
-    let signers = AllowedSigners::parse(&text, &path.display().to_string()).map_err(|diagnostics| {
-        let source = SourceFile { path: path.display().to_string(), bytes: text.clone().into_bytes() };
-        let fault = Fault::new("trust:allowed-signers", format!("{} is not valid", path.display()))
-            .hint("one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`");
-        let fault = Fault { causes: failure::lines(&diagnostics), ..fault };
-        let mut failure = Failure::new(Exit::Failed, Check::PolicyValid, fault);
-        failure.details = render::render(&diagnostics, &[source], false);
-        failure
-    })?;
+    let hint = "one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`";
+    let signers = trust_file(path, "trust:allowed-signers", hint, AllowedSigners::parse)?;
+    let hint = "every key is explained in policy/policy.example.yaml";
+    let parse = |text: &str, path: &str| Policy::parse(text, path, &signers);
+    let policy =
+        config.trust.policy.as_deref().map(|path| trust_file(path, "trust:policy", hint, parse)).transpose()?;
     let list = ListPath::parse(&config.repository.list).map_err(|error| {
         Fault::new("config:invalid", "`repository.list` is not the path of a list").caused_by(&error)
     })?;
@@ -121,8 +124,28 @@ fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
         signers,
         revoked: config.trust.revoked.clone(),
         require: config.trust.require,
+        policy,
+        url: config.repository.url.clone(),
         ref_name: config.repository.ref_name.clone(),
         list,
+    })
+}
+
+/// Reads a file that the runner trusts. A malformed one is not a refusal: nothing can be judged with it.
+fn trust_file<T>(
+    path: &Path,
+    code: &str,
+    hint: &str,
+    parse: impl FnOnce(&str, &str) -> Result<T, Vec<Diagnostic>>,
+) -> Result<T, Failure> {
+    let text = read::read(path).map_err(|fault| Failure { check: Check::PolicyValid, ..fault.into() })?;
+    let name = path.display().to_string();
+    parse(&text, &name).map_err(|diagnostics| {
+        let fault = Fault::new(code, format!("{name} is not valid")).hint(hint);
+        let mut failure = Failure::new(Exit::Failed, Check::PolicyValid, fault);
+        let source = SourceFile { path: name.clone(), bytes: text.clone().into_bytes() };
+        failure.details = render::render(&diagnostics, &[source], false);
+        failure
     })
 }
 
@@ -142,6 +165,7 @@ fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Fail
             return Err(Failure::new(Exit::Refused, Check::NoRollback, fault));
         }
     }
+    record::refuse_rollback(session, state.as_ref())?;
     Ok(state)
 }
 
@@ -181,7 +205,7 @@ fn renew_only(
 }
 
 /// A refusal by rule as a failure: the first broken rule speaks for all, the rest stand in the details.
-fn refusal(refused: &Refused) -> Failure {
+pub fn refusal(refused: &Refused) -> Failure {
     let Some(first) = refused.refusals.first() else {
         return Failure::new(Exit::Refused, Check::Signature, Fault::new("trust:refused", "the head is refused"));
     };
@@ -192,7 +216,8 @@ fn refusal(refused: &Refused) -> Failure {
             ("commit", refusal.commit.as_ref().map(ToString::to_string)),
             ("key", refusal.key.as_ref().map(ToString::to_string)),
             ("signer", refusal.principal.clone()),
-            ("path", refusal.path.clone()),
+            ("name", refusal.name.clone()),
+            ("path", place(refusal)),
         ];
         for (name, fact) in facts {
             if let Some(fact) = fact {
@@ -215,9 +240,20 @@ fn refusal(refused: &Refused) -> Failure {
     failure
 }
 
+fn place(refusal: &trust::Refusal) -> Option<String> {
+    let place = refusal.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
+    place.or_else(|| refusal.path.clone())
+}
+
 fn check(rule: RuleId) -> Check {
     match rule {
-        RuleId::UnknownKey | RuleId::WeakKey | RuleId::Revoked | RuleId::Expired => Check::SignerAllowed,
+        RuleId::UnknownKey | RuleId::WeakKey | RuleId::Revoked | RuleId::Expired | RuleId::ForgeKey => {
+            Check::SignerAllowed
+        }
+        RuleId::Threshold | RuleId::Scope | RuleId::EveryRule => Check::SignerAllowed,
+        RuleId::Replay | RuleId::Untrusted | RuleId::Legacy | RuleId::Count | RuleId::ApprovalExpired => {
+            Check::SignerAllowed
+        }
         RuleId::Rollback => Check::NoRollback,
         RuleId::InvalidList | RuleId::NoList => Check::ListValid,
         _ => Check::Signature,

@@ -35,6 +35,7 @@ impl Session {
         let config = settings::load(global)?;
         let store = Arc::new(FileStore::open(&config.state)?);
         let lock = Lock::acquire(&config.state, operation, reports.now())?;
+        reports.store = Some(store.clone());
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_all()

@@ -155,10 +155,9 @@ fn the_forge_may_merge_and_nothing_else() {
     let house = house();
     let forge = Signer::generate("forge@example.com");
     let root = TrustRoot { signers: signers(&[&house.ann, &house.bob, &forge]), ..house.ruled(TEAMS) };
-    let text = format!(
-        "version: 1\npeople: {{ann: {{signs: [ann@example.com]}}}}\nmergers: [forge@example.com]\nrules: [{{id: a, names: [\"*.a.example.com\"], by: [ann]}}]\n"
-    );
-    let root = TrustRoot { policy: Some(Policy::parse(&text, "", &root.signers).unwrap()), ..root };
+    let text = "version: 1\npeople: {ann: {signs: [ann@example.com]}}\nmergers: [forge@example.com]\n\
+                rules: [{id: a, names: [\"*.a.example.com\"], by: [ann]}]\n";
+    let root = TrustRoot { policy: Some(Policy::parse(text, "", &root.signers).unwrap()), ..root };
     let changed = entries(&[&format!("{ONE}, key: rsa-2048"), TWO]);
     let base = &house.introduction;
     let side = house.on(&[base], &[("domains.yaml", &changed)], &house.ann);

@@ -13,6 +13,8 @@ pub mod config;
 pub mod diag;
 pub mod dns;
 pub mod event;
+pub mod explain;
+pub mod failpoint;
 pub mod fault;
 pub mod journal;
 pub mod lineage;
@@ -21,6 +23,7 @@ pub mod name;
 pub mod outcome;
 pub mod plan;
 pub mod port;
+pub mod premerge;
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

@@ -58,6 +58,12 @@ pub struct Provenance {
     pub list: Digest,
     /// Digest of the trust root that judged it.
     pub trust_root: Digest,
+    /// People who approved the entry, each with the minisign key, like `bob RWQ…`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
+    /// Digest of the policy file, if there is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
 }
 
 /// `meta.json` beside a stored version.

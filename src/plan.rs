@@ -238,6 +238,9 @@ pub struct Step {
     /// Who signed what the list says of it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub signers: Vec<String>,
+    /// Who approved it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
     /// When something will be due: the renewal of a kept lineage, the next try of a deferred one.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub due: Option<OffsetDateTime>,
@@ -259,6 +262,8 @@ pub struct Basis {
     pub commit: CommitId,
     pub list: Digest,
     pub trust_root: Digest,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub policy: Option<Digest>,
     /// Live version by lineage.
     pub live: BTreeMap<LineageName, u64>,
     pub journal: Digest,
@@ -307,7 +312,8 @@ pub fn plan(source: &VerifiedList, mode: Mode, observed: &Observed, choices: &Ch
     let mut steps = steps::steps(source.list(), mode, observed, choices, now);
     for step in &mut steps {
         if step.certificate.is_some() {
-            step.signers = source.provenance(&step.lineage).signers;
+            let provenance = source.provenance(&step.lineage);
+            (step.signers, step.approvals) = (provenance.signers, provenance.approvals);
         }
     }
     Plan {
@@ -326,6 +332,7 @@ fn basis(source: &VerifiedList, observed: &Observed) -> Basis {
         commit: source.commit().clone(),
         list: source.list_digest().clone(),
         trust_root: source.trust_root().clone(),
+        policy: source.policy().cloned(),
         live: inventory.live.iter().map(|(name, stored)| (name.clone(), stored.meta.version)).collect(),
         journal: Digest::of(&serde_json::to_vec(&inventory.journal).expect("entries are plain data")),
         pointers: observed.pointers.clone(),

@@ -3,7 +3,9 @@
 //! Suites and case names are permanent, so that Jenkins can show the history of each. Every lineage has its cases at
 //! every run; *not due* is passed.
 
+pub mod finding;
 pub mod junit;
+pub mod sarif;
 pub mod terminal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -11,12 +13,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Serialize;
 use time::OffsetDateTime;
 
+use crate::explain::{self, Rule};
 use crate::fault::Fault;
 use crate::lineage::Stored;
 use crate::name::LineageName;
 use crate::outcome::Outcome;
 use crate::plan::{Action, Plan, Reason, Step, days};
 use crate::port::Inventory;
+use crate::report::finding::Finding;
 
 /// A lineage with less than this part of its lifetime left is in danger, whatever this run did.
 const EXPIRY_FLOOR: i32 = 6;
@@ -82,7 +86,7 @@ impl Verdict {
         let origin = fault.code.split(':').next().unwrap_or_default();
         let act = ["acme:timeout", "acme:unreachable", "acme:serverInternal"].contains(&fault.code.as_str())
             || fault.code.starts_with("acme:http-");
-        let infrastructure = ["git", "store", "s3", "route53", "aws", "run", "config", "journal", "key"];
+        let infrastructure = ["git", "store", "s3", "route53", "dns", "aws", "run", "config", "journal", "key"];
         if act || infrastructure.contains(&origin) { Self::Error(fault) } else { Self::Failed(fault) }
     }
 
@@ -130,6 +134,8 @@ pub struct Run {
     pub inventory: Inventory,
     /// Buckets that could not be listed, so that nobody knows what they hold.
     pub unreachable: BTreeMap<String, Fault>,
+    /// What `validate` found. No other command looks at rules one by one.
+    pub findings: Option<Vec<Finding>>,
 }
 
 impl Run {
@@ -146,12 +152,17 @@ impl Run {
             applied: None,
             inventory: Inventory::default(),
             unreachable: BTreeMap::new(),
+            findings: None,
         }
     }
 
     /// All cases, suite by suite, sorted by name.
     pub fn cases(&self) -> Vec<Case> {
         let mut cases = self.source();
+        if let Some(findings) = &self.findings {
+            cases.extend(explain::all().map(|rule| self.rule(&rule, findings)));
+            return cases;
+        }
         if let Some(plan) = &self.plan {
             cases.extend(plan.steps.iter().filter(|step| step.certificate.is_some()).map(|step| self.issue(step)));
             cases.extend(plan.steps.iter().filter_map(|step| self.publish(step)));
@@ -183,6 +194,22 @@ impl Run {
             case
         };
         Check::ALL.iter().map(case).collect()
+    }
+
+    /// Whether the input keeps a rule. Warnings are told and do not count.
+    fn rule(&self, rule: &Rule, findings: &[Finding]) -> Case {
+        let (errors, warnings): (Vec<_>, Vec<_>) =
+            findings.iter().filter(|finding| finding.rule == rule.id).partition(|finding| finding.is_error());
+        let verdict = errors.first().map_or(Verdict::Passed, |first| {
+            let mut fault = Fault::new(rule.id, first.line());
+            fault.causes = errors.iter().skip(1).map(|finding| finding.line()).collect();
+            fault.hint = first.hint.clone();
+            Verdict::Failed(fault)
+        });
+        let mut case = Case::new("config.rules", rule.id, verdict);
+        case.facts = vec![("rule", rule.description.to_owned())];
+        case.facts.extend(warnings.iter().map(|finding| ("warning", finding.line())));
+        case
     }
 
     fn issue(&self, step: &Step) -> Case {

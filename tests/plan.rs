@@ -86,6 +86,8 @@ fn provenance() -> Provenance {
         signers: vec!["ann@example.com".into()],
         list: Digest::of(b"list"),
         trust_root: Digest::of(b"root"),
+        approvals: Vec::new(),
+        policy: None,
     }
 }
 

@@ -48,6 +48,8 @@ fn provenance() -> Provenance {
         signers: vec!["ann@example.com SHA256:abc".into()],
         list: Digest::of(b"list"),
         trust_root: Digest::of(b"trust"),
+        approvals: Vec::new(),
+        policy: None,
     }
 }
 

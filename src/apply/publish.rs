@@ -12,6 +12,7 @@ use tracing::debug;
 use crate::bucket::layout::{
     self, Manifest, Pointer, SCHEMA, flat_key, manifest_key, pointer_key, to_json, version_prefix,
 };
+use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::lineage::{Pems, Stored};
 use crate::name::Digest;
@@ -39,8 +40,11 @@ pub async fn publish(
     let pointer = bucket.get(&pointer_key(&stored.meta.lineage)).await?;
     place(stored, pointer.as_ref())?;
     target.put_files(listing, pems).await?;
+    reach("after-files");
     let manifest = target.put_manifest(listing, &Manifest::new(stored, pems)).await?;
+    reach("after-manifest");
     let etag = target.move_pointer(pointer, manifest).await?;
+    reach("after-pointer");
     if flat {
         try_join_all(layout::files(pems).iter().map(|(name, bytes)| target.put_copy(name, bytes))).await?;
     }

@@ -21,6 +21,8 @@ pub fn verified(state: &TrustState) -> Record {
         signers: state.head_signer.iter().cloned().collect(),
         list: state.list.clone(),
         trust_root: state.trust_root.clone(),
+        approvals: Vec::new(),
+        policy: None,
     };
     Record { by: Some(by), ..Record::new(Kind::Verified) }
 }
@@ -36,7 +38,7 @@ pub fn intent(plan: &Plan, limits_forced: bool) -> Vec<Record> {
     let digest = plan.digest();
     let mut records = Vec::new();
     if limits_forced {
-        let by = Some(by(&plan.basis, &[]));
+        let by = Some(by(&plan.basis, None));
         let result = Some("--force-limits".to_owned());
         records.push(Record { by, result, plan: Some(digest.clone()), ..Record::new(Kind::Forced) });
     }
@@ -113,19 +115,21 @@ fn of_version(stored: &Stored, kind: Kind) -> Record {
 
 fn about(plan: &Plan, step: &Step, kind: Kind) -> Record {
     Record {
-        by: Some(by(&plan.basis, &step.signers)),
+        by: Some(by(&plan.basis, Some(step))),
         lineage: Some(step.lineage.clone()),
         names: step.certificate.as_ref().map(|certificate| certificate.identifiers.clone()).unwrap_or_default(),
         ..Record::new(kind)
     }
 }
 
-fn by(basis: &Basis, signers: &[String]) -> Provenance {
+fn by(basis: &Basis, step: Option<&Step>) -> Provenance {
     Provenance {
         commit: basis.commit.clone(),
-        signers: signers.to_vec(),
+        signers: step.map(|step| step.signers.clone()).unwrap_or_default(),
         list: basis.list.clone(),
         trust_root: basis.trust_root.clone(),
+        approvals: step.map(|step| step.approvals.clone()).unwrap_or_default(),
+        policy: basis.policy.clone(),
     }
 }
 

@@ -10,6 +10,7 @@ use super::Settings;
 use super::http::Client;
 use super::refusal::{Refusal, Tries};
 use super::reply::observed;
+use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::port::Accounts;
 use crate::secret::Secret;
@@ -23,11 +24,13 @@ pub(super) async fn open(client: &Client, settings: &Settings, accounts: &dyn Ac
         None => {
             let key = make_key()?;
             accounts.save_key(&settings.authority, &key)?;
+            reach("after-account-key");
             key
         }
     };
     let account = register(client, settings, &key).await?;
     set_contact(&account, settings).await?;
+    reach("after-new-account");
     accounts.save_url(&settings.authority, &settings.directory, account.id())?;
     info!(authority = settings.authority, url = account.id(), "account");
     Ok(account)

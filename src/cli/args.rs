@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::term::ColorChoice;
 
@@ -45,8 +45,10 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check the list in the current folder and report every problem with its place
+    /// Check the list in the current folder, or the commits of a branch, and report every problem with its place
     Validate(Validate),
+    /// Say what a rule means, why it is there and what satisfies it
+    Explain(Explain),
     /// Show what an apply would do
     Plan(Plan),
     /// Issue, renew and publish what the plan says
@@ -61,6 +63,8 @@ pub enum Command {
     Audit(Audit),
     /// Check everything that a run needs, and change nothing
     Doctor,
+    /// Approve a change of the list: prints what to sign with minisign, or has it signed
+    Approve(Approve),
     /// Show the whole pipeline on stand-ins of this machine, in seconds
     #[cfg(feature = "sandbox")]
     Demo(Demo),
@@ -82,8 +86,37 @@ pub struct Validate {
     /// The list: a file, or a folder with a file for each part [default: domains.yaml, else domains/]
     #[arg(value_name = "LIST")]
     pub list: Option<PathBuf>,
+    /// Judge every commit since this ref, as a run would: a branch, a remote branch or a commit id that is trusted
+    #[arg(long, value_name = "REF", conflicts_with = "list")]
+    pub base: Option<String>,
+    /// The tip of what is to be merged
+    #[arg(long, value_name = "REF", default_value = "HEAD", requires = "base")]
+    pub head: String,
+    /// How it will be merged; without it the head itself is pushed
+    #[arg(long, value_name = "METHOD", value_enum, requires = "base")]
+    pub merge_method: Option<MergeMethod>,
+    /// Write a SARIF report
+    #[arg(long, value_name = "PATH")]
+    pub sarif: Option<PathBuf>,
     #[command(flatten)]
     pub report: Report,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum MergeMethod {
+    /// A merge commit
+    Merge,
+    /// One new commit by the forge
+    Squash,
+    /// New commits by the forge
+    Rebase,
+}
+
+#[derive(Debug, Args)]
+pub struct Explain {
+    /// The id of a rule, like S01-unsigned or duplicate-name; without one all are listed
+    #[arg(value_name = "RULE")]
+    pub rule: Option<String>,
 }
 
 /// What a plan is about.
@@ -151,6 +184,28 @@ pub struct Apply {
     pub selection: Selection,
     #[command(flatten)]
     pub report: Report,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The commit with the list to approve
+    #[arg(long, value_name = "REF", default_value = "HEAD")]
+    pub head: String,
+    /// What it is compared with [default: where it left the runner's branch of `origin`]
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Who approves: a name from the policy [default: the only one with a key]
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<String>,
+    /// How long the approval holds, such as 12h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub expires: String,
+    /// Run minisign instead of printing the command
+    #[arg(long)]
+    pub run: bool,
+    /// The secret key for minisign [default: minisign's own]
+    #[arg(long, value_name = "PATH")]
+    pub key: Option<PathBuf>,
 }
 
 #[cfg(feature = "sandbox")]

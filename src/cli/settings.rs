@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, Failure};
 use crate::config::{Config, read};
 use crate::diag::{SourceFile, render};
 use crate::fault::Fault;
@@ -21,8 +21,9 @@ pub fn load(global: &Global) -> Result<Config, Failure> {
     let (text, name, base) = text(global)?;
     let parsed = Config::parse(&text, &name).map_err(|diagnostics| {
         let source = SourceFile { path: name.clone(), bytes: text.clone().into_bytes() };
-        let fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
+        let mut fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
             .hint("every key is explained in policy/countersign.example.yaml");
+        fault.causes = failure::lines(&diagnostics);
         let mut failure = Failure::from(fault);
         failure.details = render::render(&diagnostics, &[source], false);
         failure
@@ -34,6 +35,16 @@ pub fn load(global: &Global) -> Result<Config, Failure> {
 pub fn load_if_any(global: &Global) -> Result<Option<Config>, Failure> {
     let named = global.config.is_some() || std::env::var_os(TEXT_VARIABLE).is_some();
     if named || Path::new(DEFAULT_FILE).exists() { load(global).map(Some) } else { Ok(None) }
+}
+
+/// The file that [`load`] reads, if it is one.
+pub fn file(global: &Global) -> Option<PathBuf> {
+    match &global.config {
+        Some(path) if path.as_os_str() == "-" => None,
+        Some(path) => Some(path.clone()),
+        None if std::env::var_os(TEXT_VARIABLE).is_some() => None,
+        None => Some(DEFAULT_FILE.into()),
+    }
 }
 
 fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
@@ -48,15 +59,15 @@ fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
             })?;
             Ok((text, "standard input".into(), here))
         }
-        Some(path) => file(path, &here),
+        Some(path) => read_file(path, &here),
         None => match std::env::var(TEXT_VARIABLE) {
             Ok(text) => Ok((text, TEXT_VARIABLE.into(), here)),
-            Err(_) => file(Path::new(DEFAULT_FILE), &here),
+            Err(_) => read_file(Path::new(DEFAULT_FILE), &here),
         },
     }
 }
 
-fn file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
+fn read_file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
     let text = read::read(path)?;
     let base = here.join(path).parent().map_or_else(|| here.to_owned(), Path::to_owned);
     Ok((text, path.display().to_string(), base))

@@ -1,22 +1,24 @@
 //! The config repo for a command: fetched, verified, and what to do when it is not.
 
 use std::fmt::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, Failure};
 use crate::cli::record;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::config::{Config, read};
-use crate::diag::{SourceFile, render};
+use crate::diag::{Diagnostic, SourceFile, render};
 use crate::fault::{Fault, Retry};
 use crate::plan::{Mode, days};
 use crate::report::Check;
 use crate::report::terminal::plain;
 use crate::source::{BareStore, Remote};
 use crate::store::Document;
-use crate::trust::{self, AllowedSigners, ListPath, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList};
+use crate::trust::{
+    self, AllowedSigners, ListPath, Policy, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList,
+};
 
 /// A list to plan for, and how far the plan may go.
 pub struct Source {
@@ -105,25 +107,15 @@ pub fn remote_into(config: &Config, store: PathBuf) -> Remote {
     }
 }
 
-/// What the runner trusts, from its files.
+/// The runner's side of trust, from the files that the configuration names.
 pub fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
-    let malformed = |failure: Failure| Failure { check: Check::PolicyValid, ..failure };
-    if let Some(policy) = &config.trust.policy {
-        let text = format!("this version has no rules on names yet and cannot honour {}", policy.display());
-        let fault =
-            Fault::new("trust:policy", text).hint("take `policy:` out of the configuration, or use a newer version");
-        return Err(Failure::new(Exit::Failed, Check::PolicyValid, fault));
-    }
     let path = &config.trust.allowed_signers;
-    let text = read::read(path).map_err(|fault| malformed(fault.into()))?;
-    let signers = AllowedSigners::parse(&text, &path.display().to_string()).map_err(|diagnostics| {
-        let source = SourceFile { path: path.display().to_string(), bytes: text.clone().into_bytes() };
-        let fault = Fault::new("trust:allowed-signers", format!("{} is not valid", path.display()))
-            .hint("one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`");
-        let mut failure = Failure::new(Exit::Failed, Check::PolicyValid, fault);
-        failure.details = render::render(&diagnostics, &[source], false);
-        failure
-    })?;
+    let hint = "one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`";
+    let signers = trust_file(path, "trust:allowed-signers", hint, AllowedSigners::parse)?;
+    let hint = "every key is explained in policy/policy.example.yaml";
+    let parse = |text: &str, path: &str| Policy::parse(text, path, &signers);
+    let policy =
+        config.trust.policy.as_deref().map(|path| trust_file(path, "trust:policy", hint, parse)).transpose()?;
     let list = ListPath::parse(&config.repository.list).map_err(|error| {
         Fault::new("config:invalid", "`repository.list` is not the path of a list").caused_by(&error)
     })?;
@@ -132,8 +124,28 @@ pub fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
         signers,
         revoked: config.trust.revoked.clone(),
         require: config.trust.require,
+        policy,
+        url: config.repository.url.clone(),
         ref_name: config.repository.ref_name.clone(),
         list,
+    })
+}
+
+/// Reads a file that the runner trusts. A malformed one is not a refusal: nothing can be judged with it.
+fn trust_file<T>(
+    path: &Path,
+    code: &str,
+    hint: &str,
+    parse: impl FnOnce(&str, &str) -> Result<T, Vec<Diagnostic>>,
+) -> Result<T, Failure> {
+    let text = read::read(path).map_err(|fault| Failure { check: Check::PolicyValid, ..fault.into() })?;
+    let name = path.display().to_string();
+    parse(&text, &name).map_err(|diagnostics| {
+        let fault = Fault::new(code, format!("{name} is not valid")).hint(hint);
+        let mut failure = Failure::new(Exit::Failed, Check::PolicyValid, fault);
+        let source = SourceFile { path: name.clone(), bytes: text.clone().into_bytes() };
+        failure.details = render::render(&diagnostics, &[source], false);
+        failure
     })
 }
 
@@ -204,7 +216,8 @@ pub fn refusal(refused: &Refused) -> Failure {
             ("commit", refusal.commit.as_ref().map(ToString::to_string)),
             ("key", refusal.key.as_ref().map(ToString::to_string)),
             ("signer", refusal.principal.clone()),
-            ("path", refusal.path.clone()),
+            ("name", refusal.name.clone()),
+            ("path", place(refusal)),
         ];
         for (name, fact) in facts {
             if let Some(fact) = fact {
@@ -220,16 +233,27 @@ pub fn refusal(refused: &Refused) -> Failure {
     let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
     fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
     fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));
-    fault.causes.extend(refused.diagnostics.iter().filter(|d| d.is_error()).take(5).map(|d| d.message.clone()));
+    fault.causes.extend(failure::lines(&refused.diagnostics));
     fault.hint = Some(first.hint.clone()).filter(|hint| !hint.is_empty());
     let mut failure = Failure::new(Exit::Refused, check(first.rule), fault);
     failure.details = details;
     failure
 }
 
+fn place(refusal: &trust::Refusal) -> Option<String> {
+    let place = refusal.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
+    place.or_else(|| refusal.path.clone())
+}
+
 fn check(rule: RuleId) -> Check {
     match rule {
-        RuleId::UnknownKey | RuleId::WeakKey | RuleId::Revoked | RuleId::Expired => Check::SignerAllowed,
+        RuleId::UnknownKey | RuleId::WeakKey | RuleId::Revoked | RuleId::Expired | RuleId::ForgeKey => {
+            Check::SignerAllowed
+        }
+        RuleId::Threshold | RuleId::Scope | RuleId::EveryRule => Check::SignerAllowed,
+        RuleId::Replay | RuleId::Untrusted | RuleId::Legacy | RuleId::Count | RuleId::ApprovalExpired => {
+            Check::SignerAllowed
+        }
         RuleId::Rollback => Check::NoRollback,
         RuleId::InvalidList | RuleId::NoList => Check::ListValid,
         _ => Check::Signature,

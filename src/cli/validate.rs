@@ -1,6 +1,9 @@
 //! `countersign validate`
 
-use std::path::{Path, PathBuf};
+mod branch;
+mod worktree;
+
+use std::path::Path;
 
 use serde_json::json;
 
@@ -8,86 +11,97 @@ use crate::cli::args::{Global, Validate as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
-use crate::cli::reports::{Ended, reported};
-use crate::cli::settings;
-use crate::diag::{SourceFile, render};
+use crate::cli::reports::{Ended, Reports, reported};
+use crate::diag::{Diagnostic, SourceFile, render};
 use crate::fault::Fault;
-use crate::list::parse::{Parsed, parse};
-use crate::report::Check;
+use crate::report::finding::Finding;
 use crate::report::terminal::Paint;
+use crate::report::{Check, sarif};
+use crate::store::write;
 
-/// Lists longer than this are not read.
-const MAX_LIST: u64 = 16 << 20;
+/// What was looked at and what is wrong with it.
+#[derive(Default)]
+struct Checked {
+    /// What the summary begins with.
+    about: String,
+    /// Told before everything else.
+    notes: Vec<String>,
+    /// Broken rules of trust, without those of the list.
+    refused: Vec<Finding>,
+    /// How many more there are.
+    more: usize,
+    diagnostics: Vec<Diagnostic>,
+    files: Vec<SourceFile>,
+    missing_approvals_only: bool,
+    /// The path of the list in the repository.
+    list: String,
+}
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     reported("validate", args.report.junit.as_deref(), output, |reports| {
-        let config = settings::load_if_any(global)?;
-        let files = read(args.list.as_deref())?;
-        let known = config.map(|config| config.known());
-        if known.is_none() {
-            output.text("note: no runner configuration, so authorities and buckets are not checked\n");
+        let sarif = args.sarif.as_deref();
+        // A file of an earlier run must not be taken for the answer of this one.
+        save(sarif, Err(&Fault::new("run:incomplete", "the validation did not come to its end")), "")?;
+        let checked = match &args.base {
+            Some(base) => branch::check(global, base, args, reports.now()),
+            None => worktree::check(global, args.list.as_deref()),
+        };
+        match checked {
+            Ok(checked) => tell(&checked, sarif, reports, output),
+            Err(failure) => {
+                save(sarif, Err(&failure.fault), "")?;
+                Err(failure)
+            }
         }
-        let Parsed { list, diagnostics } = parse(&files, known.as_ref());
-        output.error(&render::render(&diagnostics, &files, output.paint == Paint::Color));
-        let errors = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).count();
-        let exit = if list.is_some() { Exit::Done } else { Exit::Refused };
-        output.json("validate", json!({"exit": exit as u8, "diagnostics": diagnostics}));
-        let warnings = diagnostics.len() - errors;
-        if exit == Exit::Refused {
-            let mut fault = Fault::new("list:invalid", format!("the list has {}", counted(errors, "error")));
-            fault.causes = diagnostics.iter().filter(|d| d.is_error()).map(line).collect();
-            reports.run.failed.insert(Check::ListValid, fault);
-        }
-        let count = list.map_or("no valid list".into(), |list| counted(list.len(), "certificate"));
-        let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
-        Ok(Ended::new(exit, format!("{count}, {errors}, {warnings}")))
     })
 }
 
-fn line(diagnostic: &crate::diag::Diagnostic) -> String {
-    let place = diagnostic.labels.first().map(|label| &label.place);
-    let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column)).unwrap_or_default();
-    format!("{place}{} [{}]", diagnostic.message, diagnostic.code)
-}
-
-fn read(list: Option<&Path>) -> Result<Vec<SourceFile>, Failure> {
-    let path = list.map_or_else(default_list, Path::to_owned);
-    let paths = if path.is_dir() { parts(&path)? } else { vec![path] };
-    let files = paths.iter().map(|path| read_one(path)).collect::<Result<Vec<_>, _>>()?;
-    if files.is_empty() {
-        return Err(missing(Fault::new("list:missing", "the folder of the list has no `*.yaml`")));
+fn tell(checked: &Checked, sarif: Option<&Path>, reports: &mut Reports, output: &Output) -> Result<Ended, Failure> {
+    for note in &checked.notes {
+        output.text(&format!("note: {note}\n"));
     }
-    Ok(files)
-}
-
-fn default_list() -> PathBuf {
-    let folder = Path::new("domains");
-    if !Path::new("domains.yaml").exists() && folder.is_dir() { folder.into() } else { "domains.yaml".into() }
-}
-
-/// Every `*.yaml` directly inside, by name.
-fn parts(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
-    let entries = std::fs::read_dir(folder).map_err(|error| unreadable(folder, &error))?;
-    let mut paths: Vec<PathBuf> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
-    paths.retain(|path| path.extension().is_some_and(|extension| extension == "yaml"));
-    paths.sort();
-    Ok(paths)
-}
-
-fn read_one(path: &Path) -> Result<SourceFile, Failure> {
-    let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
-    if size > MAX_LIST {
-        return Err(missing(Fault::new("list:too-large", format!("{} has more than 16 MiB", path.display()))));
+    for finding in &checked.refused {
+        output.error(&(finding.text(output.paint) + "\n"));
     }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    Ok(SourceFile { path: path.display().to_string(), bytes })
+    if checked.more > 0 {
+        output.error(&format!("and {} more\n\n", checked.more));
+    }
+    output.error(&render::render(&checked.diagnostics, &checked.files, output.paint == Paint::Color));
+    let of_list = checked.diagnostics.iter().map(Finding::of_diagnostic);
+    let findings: Vec<_> = checked.refused.iter().cloned().chain(of_list).collect();
+    save(sarif, Ok(&findings), &checked.list)?;
+
+    let errors = findings.iter().filter(|finding| finding.is_error()).count() + checked.more;
+    let warnings = findings.len() + checked.more - errors;
+    let exit = match errors {
+        0 => Exit::Done,
+        _ if checked.missing_approvals_only => Exit::Unapproved,
+        _ => Exit::Refused,
+    };
+    let of_trust = &findings[..checked.refused.len()];
+    output.json(
+        "validate",
+        json!({"exit": exit as u8, "findings": of_trust, "more": checked.more, "diagnostics": checked.diagnostics}),
+    );
+    let first = |part: &[Finding]| {
+        part.iter().find(|finding| finding.is_error()).map(|finding| {
+            let fault = Fault::new(finding.rule, format!("{}; see the suite config.rules", finding.message));
+            finding.hint.iter().fold(fault, Fault::hint)
+        })
+    };
+    let failed = [(Check::Signature, first(of_trust)), (Check::ListValid, first(&findings[checked.refused.len()..]))];
+    reports.run.failed.extend(failed.into_iter().filter_map(|(check, fault)| Some((check, fault?))));
+    reports.run.findings = Some(findings);
+    let (errors, warnings) = (counted(errors, "error"), counted(warnings, "warning"));
+    Ok(Ended::new(exit, format!("{}, {errors}, {warnings}", checked.about)))
 }
 
-fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
-    let fault = Fault::new("list:missing", format!("failed to read the list {}", path.display())).caused_by(error);
-    missing(fault.hint("run this in a checkout of the config repo, or name the list: `countersign validate LIST`"))
-}
-
-fn missing(fault: Fault) -> Failure {
-    Failure::new(Exit::Refused, Check::ListValid, fault)
+fn save(file: Option<&Path>, findings: Result<&[Finding], &Fault>, list: &str) -> Result<(), Fault> {
+    let Some(file) = file else {
+        return Ok(());
+    };
+    if let Some(folder) = file.parent() {
+        std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error))?;
+    }
+    write::file(file, sarif::render(findings, list).as_bytes(), 0o644)
 }

@@ -187,6 +187,8 @@ mod tests {
                 signers: Vec::new(),
                 list: Digest::of(b"list"),
                 trust_root: Digest::of(b"trust"),
+                approvals: Vec::new(),
+                policy: None,
             },
         }
     }

@@ -71,6 +71,7 @@ fn bare(
         unstash: false,
         replaces: None,
         signers: Vec::new(),
+        approvals: Vec::new(),
         due: None,
     }
 }

@@ -4,8 +4,9 @@ use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 
 use git2::RepositoryInitOptions;
-use gix::objs::CommitRefIter;
 use gix::objs::commit::ref_iter::Token;
+use gix::objs::{CommitRefIter, FindExt};
+use gix::prelude::HeaderExt;
 
 use crate::fault::{Fault, Retry};
 use crate::source::isolation;
@@ -13,8 +14,9 @@ use crate::trust::object::{Hazard, Mode, NamedEntry, ObjectId, Objects, RawCommi
 
 /// Reads objects with gix; git2 reads commits as well, so that `trust` can compare.
 pub struct BareStore {
-    path: PathBuf,
-    gix: gix::Repository,
+    /// `None` for the objects of a [`Checkout`](crate::source::Checkout), whose refs and configuration do not count.
+    path: Option<PathBuf>,
+    gix: gix::OdbHandle,
     git2: git2::Repository,
 }
 
@@ -29,17 +31,39 @@ impl BareStore {
             .config_overrides(["core.useReplaceRefs=false"]);
         let mut gix = gix::open_opts(path, options).map_err(|error| broken(path, &error.to_string()))?;
         gix.object_cache_size(64 * 1024 * 1024);
-        Ok(Self { path: path.to_owned(), gix, git2 })
+        Ok(Self { path: Some(path.to_owned()), gix: gix.objects.clone(), git2 })
+    }
+
+    /// The objects in a folder `objects/` and its alternates, without the repository around it.
+    pub(super) fn of_objects(folder: &Path) -> Result<Self, Fault> {
+        isolation::isolate();
+        let gix = gix::odb::at(folder, gix::hash::Kind::Sha1).map_err(|error| broken(folder, &error.to_string()))?;
+        let git2 = git2::Odb::new().and_then(|odb| {
+            odb.add_disk_alternate(&folder.to_string_lossy())?;
+            git2::Repository::from_odb(odb)
+        });
+        let git2 = git2.map_err(|error| broken(folder, error.message()))?;
+        Ok(Self { path: None, gix: gix.into(), git2 })
+    }
+
+    pub(super) fn gix(&self) -> &gix::OdbHandle {
+        &self.gix
+    }
+
+    pub(super) fn git2(&self) -> &git2::Repository {
+        &self.git2
     }
 
     fn data(&self, id: ObjectId, kind: gix::objs::Kind) -> Result<Vec<u8>, Fault> {
-        let object = self.gix.find_object(gix_id(id)).map_err(|error| missing(id, &error.to_string()))?;
-        if object.kind != kind {
-            return Err(missing(id, &format!("it is a {}, not a {kind}", object.kind)));
+        let gix_id = gix_id(id);
+        let mut data = Vec::new();
+        let found = self.gix.find(&gix_id, &mut data).map_err(|error| missing(id, &error.to_string()))?.kind;
+        if found != kind {
+            return Err(missing(id, &format!("it is a {found}, not a {kind}")));
         }
         // gix trusts what it finds under an id.
-        match gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, &object.data) {
-            Ok(computed) if computed == object.id => Ok(object.detach().data),
+        match gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, &data) {
+            Ok(computed) if computed == gix_id => Ok(data),
             Ok(computed) => Err(missing(id, &format!("its content has the id {computed}"))),
             Err(error) => Err(missing(id, &error.to_string())),
         }
@@ -54,10 +78,12 @@ impl BareStore {
 impl Objects for BareStore {
     fn hazards(&self) -> Result<Vec<Hazard>, Fault> {
         let mut hazards = Vec::new();
-        let replaced =
-            self.git2.references_glob("refs/replace/*").map_err(|error| broken(&self.path, error.message()))?;
+        let Some(path) = &self.path else {
+            return Ok(hazards);
+        };
+        let replaced = self.git2.references_glob("refs/replace/*").map_err(|error| broken(path, error.message()))?;
         for reference in replaced {
-            let reference = reference.map_err(|error| broken(&self.path, error.message()))?;
+            let reference = reference.map_err(|error| broken(path, error.message()))?;
             hazards.push(Hazard::Replace(String::from_utf8_lossy(reference.name_bytes()).into_owned()));
         }
         let files = [
@@ -66,7 +92,7 @@ impl Objects for BareStore {
             ("objects/info/http-alternates", Hazard::Alternates),
             ("shallow", Hazard::Shallow),
         ];
-        let present = |name: &str| std::fs::symlink_metadata(self.path.join(name)).is_ok();
+        let present = |name: &str| std::fs::symlink_metadata(path.join(name)).is_ok();
         hazards.extend(files.into_iter().filter(|(name, _)| present(name)).map(|(_, hazard)| hazard));
         Ok(hazards)
     }
@@ -111,7 +137,7 @@ impl Objects for BareStore {
     }
 
     fn blob(&self, id: ObjectId, cap: usize) -> Result<Option<Vec<u8>>, Fault> {
-        let header = self.gix.find_header(gix_id(id)).map_err(|error| missing(id, &error.to_string()))?;
+        let header = self.gix.header(gix_id(id)).map_err(|error| missing(id, &error.to_string()))?;
         if header.size() > cap as u64 {
             return Ok(None);
         }

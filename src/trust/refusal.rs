@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
-use crate::diag::{Diagnostic, SourceFile};
+use crate::diag::{Diagnostic, Place, SourceFile};
 use crate::fault::Fault;
 use crate::name::CommitId;
 use crate::trust::key::Fingerprint;
@@ -24,6 +24,7 @@ pub enum RuleId {
     Replace,
     Shallow,
     ObjectFormat,
+    SquashSurprise,
     Limits,
     Tree,
     Nul,
@@ -43,10 +44,20 @@ pub enum RuleId {
     NoList,
     InvalidList,
     ListChanged,
+    ForgeKey,
+    Threshold,
+    Scope,
+    EveryRule,
+    Lockout,
+    Replay,
+    Untrusted,
+    Legacy,
+    Count,
+    ApprovalExpired,
 }
 
 impl RuleId {
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 42] = [
         Self::Unsigned,
         Self::UnknownKey,
         Self::BadSignature,
@@ -59,6 +70,7 @@ impl RuleId {
         Self::Replace,
         Self::Shallow,
         Self::ObjectFormat,
+        Self::SquashSurprise,
         Self::Limits,
         Self::Tree,
         Self::Nul,
@@ -78,6 +90,16 @@ impl RuleId {
         Self::NoList,
         Self::InvalidList,
         Self::ListChanged,
+        Self::ForgeKey,
+        Self::Threshold,
+        Self::Scope,
+        Self::EveryRule,
+        Self::Lockout,
+        Self::Replay,
+        Self::Untrusted,
+        Self::Legacy,
+        Self::Count,
+        Self::ApprovalExpired,
     ];
 
     pub fn as_str(self) -> &'static str {
@@ -110,6 +132,7 @@ impl RuleId {
             Self::Replace => ("H05-replace", "No replacement, graft or alternate changes what the store shows."),
             Self::Shallow => ("H06-shallow", "The store holds the whole history."),
             Self::ObjectFormat => ("H07-object-format", "The repository uses SHA-1 object ids."),
+            Self::SquashSurprise => ("X07-squash-surprise", "The way of merging keeps the signatures of the branch."),
             Self::Limits => ("H08-limits", "Commits, lists and walks stay below their size limits."),
             Self::Tree => ("G01-tree", "A commit begins with its tree and names objects by full ids."),
             Self::Nul => ("G02-nul", "A commit contains no NUL byte."),
@@ -129,6 +152,22 @@ impl RuleId {
             Self::NoList => ("C13-no-list", "The list exists at the head."),
             Self::InvalidList => ("C14-invalid-list", "The list has no errors."),
             Self::ListChanged => ("X01-state", "Trust state and store belong together."),
+            Self::ForgeKey => {
+                ("S11-forge-key", "A merger's key signs only merges that add nothing to protected paths.")
+            }
+            Self::Threshold => ("P04-threshold", "As many people as a rule asks for signed or approved the change."),
+            Self::Scope => {
+                ("P05-scope", "Names and hooks are changed by people whom the policy's rules name for them.")
+            }
+            Self::EveryRule => ("P06-and-not-or", "Every rule that matches holds, not only one of them."),
+            Self::Lockout => ("P09-lockout", "Somebody can satisfy each rule of the policy."),
+            Self::Replay => ("A01-replay", "An approval names this repository, ref, policy and change, byte for byte."),
+            Self::Untrusted => {
+                ("A02-untrusted", "An approval is four lines of minisign, by a key of the person it is named after.")
+            }
+            Self::Legacy => ("A03-legacy", "An approval is signed over a hash: minisign without `-l`."),
+            Self::Count => ("A04-count", "An approval counts once, for the person whose key made it."),
+            Self::ApprovalExpired => ("A05-expired", "An approval has not expired by the runner's clock."),
         }
     }
 }
@@ -158,6 +197,14 @@ pub struct Refusal {
     pub principal: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path: Option<String>,
+    /// Where it stands in the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub place: Option<Place>,
+    /// The lineage or identifier that is refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// Whether approvals alone would satisfy the rule.
+    pub approvable: bool,
     /// A sentence without a full stop.
     pub message: String,
     /// What would satisfy the rule. May have several lines.
@@ -167,7 +214,18 @@ pub struct Refusal {
 impl Refusal {
     pub(super) fn new(rule: RuleId, message: impl Into<String>) -> Self {
         let message = message.into();
-        Self { rule, commit: None, key: None, principal: None, path: None, message, hint: String::new() }
+        Self {
+            rule,
+            commit: None,
+            key: None,
+            principal: None,
+            path: None,
+            place: None,
+            name: None,
+            approvable: false,
+            message,
+            hint: String::new(),
+        }
     }
 
     pub(super) fn commit(mut self, commit: &CommitId) -> Self {
@@ -190,6 +248,21 @@ impl Refusal {
         self
     }
 
+    pub(super) fn place(mut self, place: Option<&Place>) -> Self {
+        self.place = place.cloned();
+        self
+    }
+
+    pub(super) fn name(mut self, name: impl fmt::Display) -> Self {
+        self.name = Some(name.to_string());
+        self
+    }
+
+    pub(super) fn approvable(mut self, approvable: bool) -> Self {
+        self.approvable = approvable;
+        self
+    }
+
     pub(super) fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = hint.into();
         self
@@ -202,7 +275,7 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// A head that is not trusted. Exit code 4.
+/// A head that is not trusted. Exit code 4, or 6 of `validate` if only approvals are missing.
 #[derive(Clone, Debug, PartialEq, Eq, Default, Serialize)]
 pub struct Refused {
     pub head: Option<CommitId>,
@@ -210,6 +283,8 @@ pub struct Refused {
     pub refusals: Vec<Refusal>,
     /// How many more there are.
     pub more: usize,
+    /// Whether nothing is wrong but that approvals are missing.
+    pub missing_approvals_only: bool,
     /// With the rule `C14-invalid-list`: what is wrong in the list.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that the diagnostics are about.
@@ -229,9 +304,10 @@ pub enum Stop {
 
 impl From<Vec<Refusal>> for Stop {
     fn from(mut refusals: Vec<Refusal>) -> Self {
+        let missing_approvals_only = refusals.iter().all(|refusal| refusal.approvable);
         let more = refusals.len().saturating_sub(MAX_REFUSALS);
         refusals.truncate(MAX_REFUSALS);
-        Self::Refused(Box::new(Refused { refusals, more, ..Refused::default() }))
+        Self::Refused(Box::new(Refused { refusals, more, missing_approvals_only, ..Refused::default() }))
     }
 }
 

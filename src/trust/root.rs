@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::name::{CommitId, Digest, NameError};
 use crate::trust::VERIFIER_VERSION;
 use crate::trust::key::Fingerprint;
+use crate::trust::policy::Policy;
 use crate::trust::signers::AllowedSigners;
 
 /// Which commits have to be signed.
@@ -30,6 +31,10 @@ pub struct TrustRoot {
     /// Always win.
     pub revoked: BTreeSet<Fingerprint>,
     pub require: Require,
+    /// Who may change what. Without it every allowed signer may change everything.
+    pub policy: Option<Policy>,
+    /// Where the config repo is, as the runner's config says. Approvals name it.
+    pub url: String,
     /// Full name of the ref, like `refs/heads/main`.
     pub ref_name: String,
     pub list: ListPath,
@@ -46,7 +51,27 @@ impl TrustRoot {
             text.push_str(&format!("revoked {key}\n"));
         }
         text.push_str(&self.signers.to_canonical());
+        if let Some(policy) = &self.policy {
+            text.push_str(&format!("url {}\npolicy {}\n", self.url, policy.digest()));
+        }
         Digest::of(text.as_bytes())
+    }
+}
+
+impl TrustRoot {
+    /// Whether the key may sign nothing but merges.
+    pub(super) fn is_merger(&self, key: &Fingerprint) -> bool {
+        let Some(policy) = &self.policy else { return false };
+        self.principals(key).any(|principal| policy.is_merger(principal))
+    }
+
+    /// The person of the policy for whom the key, once accepted for `principal`, stands.
+    pub(super) fn person(&self, key: &Fingerprint, principal: &str) -> Option<&str> {
+        self.policy.as_ref()?.signer(self.principals(key).chain([principal]))
+    }
+
+    fn principals(&self, key: &Fingerprint) -> impl Iterator<Item = &str> {
+        self.signers.get(key).into_iter().flat_map(|signer| signer.principals.iter().map(String::as_str))
     }
 }
 

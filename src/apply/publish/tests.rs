@@ -156,6 +156,8 @@ fn version(version: u64) -> (Stored, Pems) {
         signers: vec!["ann@example.com SHA256:abc".into()],
         list: Digest::of(b"list"),
         trust_root: Digest::of(b"trust"),
+        approvals: Vec::new(),
+        policy: None,
     };
     let meta = Meta {
         schema: 1,

@@ -1,0 +1,104 @@
+//! `docs/rules.md` is made from the rules themselves and from the table of threats. `UPDATE_DOCS=1` writes it.
+
+mod threats;
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use countersign::diag::Severity;
+use countersign::explain::{self, Rule};
+use threats::{THREATS, Threat, Word};
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn document() -> String {
+    let mut text = String::from(
+        "# Rules and threats\n\nMade by `UPDATE_DOCS=1 cargo test --test rules` from `src/explain/` and \
+         `tests/rules/threats.rs`. Do not edit.\n\n`countersign explain RULE` shows the same. Every id is stable: it \
+         stands in messages, JUnit, SARIF and the audit log.\n\n## Rules of trust\n\n\
+         A broken rule refuses the head: nothing new is done, and the list that was verified last still renews.\n",
+    );
+    explain::trust().for_each(|rule| describe(&mut text, &rule));
+    text +=
+        "\n## Rules of the list\n\nFound in the files of the list, with line and column. Warnings refuse nothing.\n";
+    explain::list().for_each(|rule| describe(&mut text, &rule));
+    text += "\n## Threats\n\nWhat an attacker or an accident could do, the rule that stands against it, and the test \
+             that shows it. *Open* is what is not met or not shown yet.\n\n| | threat | rule | shown by |\n|---|---|---|---|\n";
+    for Threat { number, threat, rule, word } in THREATS {
+        let rule = if rule.is_empty() { String::new() } else { format!("`{rule}`") };
+        let word = match word {
+            Word::Shown(tests) => tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join("<br>"),
+            Word::Partly(tests, missing) => {
+                let tests: Vec<_> = tests.iter().map(|test| format!("`{test}`")).collect();
+                format!("{}<br>*open:* {missing}", tests.join("<br>"))
+            }
+            Word::Open(missing) => format!("*open:* {missing}"),
+            Word::Not(reason) => format!("does not apply: {reason}"),
+        };
+        writeln!(text, "| T{number} | {threat} | {rule} | {word} |").unwrap();
+    }
+    text
+}
+
+fn describe(text: &mut String, rule: &Rule) {
+    let Rule { id, description, severity, why, fix, example } = rule;
+    let weight = if *severity == Severity::Warning { " *A warning.*" } else { "" };
+    writeln!(
+        text,
+        "\n### {id}\n\n{description}{weight} {why}\n\n* **What satisfies it:** {fix}\n* **Example:** {example}"
+    )
+    .unwrap();
+}
+
+/// Every Rust file below a folder.
+fn sources(folder: PathBuf) -> String {
+    let mut text = String::new();
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            text += &sources(path);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            text += &std::fs::read_to_string(path).unwrap();
+        }
+    }
+    text
+}
+
+#[test]
+fn the_document_says_what_the_program_does() {
+    let path = root().join("docs/rules.md");
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(&path, document()).unwrap();
+    }
+    let stands = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(stands == document(), "docs/rules.md is stale: UPDATE_DOCS=1 cargo test --test rules");
+}
+
+#[test]
+fn every_threat_has_its_row() {
+    let numbers: Vec<_> = THREATS.iter().map(|threat| threat.number).collect();
+    assert_eq!(numbers, (1..=61).collect::<Vec<_>>());
+}
+
+#[test]
+fn every_test_that_the_table_names_exists() {
+    let code = sources(root().join("tests")) + &sources(root().join("src"));
+    let named = THREATS.iter().flat_map(|threat| match threat.word {
+        Word::Shown(tests) | Word::Partly(tests, _) => tests,
+        Word::Open(_) | Word::Not(_) => &[],
+    });
+    let exists = |test: &&&str| match test.contains('/') {
+        true => root().join(test).exists(),
+        false => code.contains(&format!("fn {test}(")),
+    };
+    assert_eq!(named.filter(|test| !exists(test)).collect::<Vec<_>>(), [&""; 0]);
+}
+
+#[test]
+fn every_rule_that_the_table_names_exists() {
+    let named = THREATS.iter().map(|threat| threat.rule).filter(|rule| !rule.is_empty());
+    let unknown = |id: &&str| !id.split(", ").all(|id| id.ends_with(':') || explain::find(id).is_some());
+    assert_eq!(named.filter(unknown).collect::<Vec<_>>(), [""; 0]);
+}

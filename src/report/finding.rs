@@ -101,7 +101,7 @@ impl Finding {
         ];
         for (name, fact) in facts {
             if let Some(fact) = fact {
-                let _ = writeln!(text, "  {name}: {}", fact);
+                let _ = writeln!(text, "  {name}: {fact}");
             }
         }
         for (nth, line) in self.hint.iter().flat_map(|hint| hint.lines()).enumerate() {

@@ -1,9 +1,13 @@
-//! Carries out an approved plan: one wave of orders, then publishing, then one clean-up.
+//! Carries out an approved plan: one wave of orders beside the uploads that need none, then one clean-up.
 //!
 //! Every lineage is isolated: what fails for one is its outcome and does not hold the others.
 
 mod csr;
+mod flight;
+mod issued;
 pub mod publish;
+mod records;
+mod stop;
 mod sweep;
 mod wave;
 
@@ -12,7 +16,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use futures::StreamExt;
-use tokio::sync::watch;
+use futures::future::join;
 
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
@@ -22,6 +26,8 @@ use crate::name::LineageName;
 use crate::outcome::Outcome;
 use crate::plan::{Action, ApprovedPlan, Step};
 use crate::port::{Bucket, Ca, Clock, Dns, Inventory, ObjectSummary, Store};
+
+pub use stop::Stop;
 
 /// How many requests to a CA or a bucket are under way at a time.
 const WIDTH: usize = 32;
@@ -41,31 +47,9 @@ pub struct Ports {
     pub dns: Arc<dyn Dns>,
     pub store: Arc<dyn Store>,
     pub targets: BTreeMap<String, Target>,
+    /// Buckets that could not be listed. Certificates are issued all the same, and uploaded by a later run.
+    pub unreachable: BTreeMap<String, Fault>,
     pub clock: Arc<dyn Clock>,
-}
-
-/// Tells a run to come to an orderly end.
-#[derive(Clone)]
-pub struct Stop(watch::Receiver<bool>);
-
-impl Stop {
-    /// The sender asks for the end by sending `true`.
-    pub fn new() -> (watch::Sender<bool>, Self) {
-        let (sender, receiver) = watch::channel(false);
-        (sender, Self(receiver))
-    }
-
-    pub fn is_asked(&self) -> bool {
-        *self.0.borrow()
-    }
-
-    /// Waits until the end is asked for.
-    pub async fn asked(&self) {
-        let mut receiver = self.0.clone();
-        if receiver.wait_for(|asked| *asked).await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    }
 }
 
 /// What an apply did.
@@ -90,10 +74,11 @@ pub async fn apply(
     for work in &mut works {
         work.move_folders(ports.store.as_ref());
     }
-    let wave = wave::Wave { basis: &plan.plan().basis, ports, listener, stop };
-    let entries = wave.fly(&mut works, open_entries(steps, inventory)).await;
-    publish_all(&mut works, ports, listener).await;
-    let left_behind = sweep::sweep(entries, ports, listener).await;
+    let (orders, uploads) = works.iter_mut().partition(|work| work.step.action.orders());
+    let wave = wave::Wave::new(&plan.plan().basis, ports, listener, stop);
+    let entries = open_entries(steps, inventory);
+    let (landed, ()) = join(wave.fly(orders, entries), publish_all(uploads, ports, listener, stop)).await;
+    let left_behind = sweep::sweep(landed, ports, listener, stop).await;
     let outcomes: Vec<Outcome> = works.into_iter().map(Work::finish).collect();
     for outcome in &outcomes {
         listener.on(Event::Finished(outcome));
@@ -140,6 +125,7 @@ impl<'a> Work<'a> {
             _ => Ok(()),
         };
         self.outcome.fault = moved.err();
+        self.end();
     }
 
     /// Whether something is to be uploaded: everything that did not fail, and has a certificate.
@@ -148,8 +134,12 @@ impl<'a> Work<'a> {
         self.step.certificate.is_some() && self.outcome.fault.is_none() && ordered
     }
 
-    fn finish(mut self) -> Outcome {
+    /// The step is done, as far as it goes in this run.
+    fn end(&mut self) {
         self.outcome.seconds = self.started.elapsed().as_secs_f64();
+    }
+
+    fn finish(mut self) -> Outcome {
         if let Some(stored) = &self.stored {
             self.outcome.version = Some(stored.meta.version);
             self.outcome.not_after = Some(stored.facts().not_after);
@@ -158,40 +148,48 @@ impl<'a> Work<'a> {
     }
 }
 
-async fn publish_all(works: &mut [Work<'_>], ports: &Ports, listener: &dyn Listener) {
-    let live = match ports.store.observe() {
-        Ok(inventory) => inventory.live,
-        Err(fault) => {
-            works.iter_mut().filter(|work| work.publishes()).for_each(|work| work.outcome.fault = Some(fault.clone()));
-            return;
-        }
-    };
-    let due: Vec<&mut Work> = works.iter_mut().filter(|work| work.publishes()).collect();
+/// Uploads what needs no order.
+async fn publish_all(works: Vec<&mut Work<'_>>, ports: &Ports, listener: &dyn Listener, stop: &Stop) {
+    let mut due: Vec<&mut Work> = works.into_iter().filter(|work| work.publishes()).collect();
     if due.is_empty() {
         return;
     }
+    let live = match ports.store.observe() {
+        Ok(inventory) => inventory.live,
+        Err(fault) => return due.iter_mut().for_each(|work| work.outcome.fault = Some(fault.clone())),
+    };
     listener.on(Event::Began(Phase::Publish, due.len()));
     futures::stream::iter(due)
         .for_each_concurrent(WIDTH, |work| async {
             work.stored = live.get(&work.step.lineage).cloned();
-            publish_one(work, ports).await;
+            publish_one(work, ports, stop).await;
         })
         .await;
 }
 
-async fn publish_one(work: &mut Work<'_>, ports: &Ports) {
+async fn publish_one(work: &mut Work<'_>, ports: &Ports, stop: &Stop) {
     let (Some(stored), Some(certificate)) = (&work.stored, &work.step.certificate) else { return };
     for name in &certificate.publish {
-        let result = match ports.targets.get(name) {
-            Some(target) => publish_to(target, name, stored, ports.store.as_ref()).await,
-            None => Err(Fault::new("s3:unknown-bucket", format!("the runner's config has no bucket `{name}`"))),
+        let upload = async {
+            match ports.targets.get(name) {
+                Some(target) => publish_to(target, name, stored, ports.store.as_ref()).await,
+                None => Err(ports.unreachable.get(name).cloned().unwrap_or_else(|| {
+                    Fault::new("s3:unknown-bucket", format!("the runner's config has no bucket `{name}`"))
+                })),
+            }
         };
-        work.outcome.published.insert(name.clone(), result.err());
+        match stop.answer(upload).await {
+            Some(result) => drop(work.outcome.published.insert(name.clone(), result.err())),
+            None => work.outcome.interrupted = true,
+        }
     }
+    work.end();
 }
 
 async fn publish_to(target: &Target, name: &str, stored: &Stored, store: &dyn Store) -> Result<(), Fault> {
     let pems = store.pems(stored)?;
     let etag = publish::publish(target.bucket.as_ref(), &target.listing, stored, &pems, target.flat).await?;
-    store.record_published(stored, name, &etag)
+    store.record_published(stored, name, &etag)?;
+    crate::failpoint::reach("after-published");
+    Ok(())
 }

@@ -54,6 +54,22 @@ impl AcmeCa {
     }
 }
 
+impl AcmeCa {
+    /// The names by which CAA records call this CA (RFC 8555 section 9.7.6). Needs no account.
+    pub async fn caa_identities(&self) -> Result<Vec<String>, Fault> {
+        Ok(self.shared.client.directory().await?.meta.caa_identities.clone())
+    }
+
+    /// The URL of the account if the CA knows the stored key. `None` if there is no key yet; none is made.
+    ///
+    /// # Errors
+    /// The CA's: `acme:accountDoesNotExist`, `acme:unauthorized` and what may happen on the way.
+    pub async fn existing_account(&self) -> Result<Option<String>, Fault> {
+        let shared = &self.shared;
+        account::check(&shared.client, &shared.settings, &*shared.accounts).await
+    }
+}
+
 struct Shared {
     client: Client,
     settings: Settings,

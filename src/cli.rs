@@ -1,21 +1,27 @@
 //! The command line: arguments in, exit code out. Only here are standard output and standard error written.
 
 mod apply;
+mod approve;
 mod args;
+mod audit;
 #[cfg(feature = "sandbox")]
 mod demo;
+mod doctor;
 mod exit;
 mod explain;
 mod failure;
 mod observe;
 mod output;
 mod plan;
+mod probe;
 mod progress;
+mod record;
 mod reports;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod session;
 mod settings;
+mod show;
 mod signals;
 mod source;
 mod status;
@@ -24,7 +30,9 @@ mod validate;
 mod verify;
 mod wire;
 
+use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -48,7 +56,26 @@ pub fn main() -> ExitCode {
 /// Help and version are answers. Every other complaint of the parser is 64: its own 2 would read as *changes pending*.
 fn usage(error: &clap::Error) -> ExitCode {
     let _ = error.print();
-    if error.use_stderr() { Exit::Usage.into() } else { Exit::Done.into() }
+    if !error.use_stderr() {
+        return Exit::Done.into();
+    }
+    // The report of an earlier run must not stand for this one.
+    if let Some(file) = junit(std::env::args_os()) {
+        let _ = reports::misused(Path::new(&file), &error.to_string());
+    }
+    Exit::Usage.into()
+}
+
+/// The value of `--junit` in arguments that could not be parsed.
+fn junit(arguments: impl IntoIterator<Item = OsString>) -> Option<OsString> {
+    let mut arguments = arguments.into_iter();
+    loop {
+        match arguments.next()?.to_str() {
+            Some("--junit") => return arguments.next(),
+            Some(argument) if argument.starts_with("--junit=") => return Some(argument["--junit=".len()..].into()),
+            _ => {}
+        }
+    }
 }
 
 fn run(cli: Cli, output: &Output) -> Exit {
@@ -59,7 +86,11 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Verify(args) => verify::run(&global, &args, output),
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),
+        Command::Approve(args) => approve::run(&global, &args, output),
         Command::Status => status::run(&global, output),
+        Command::Show(args) => show::run(&global, &args, output),
+        Command::Audit(args) => audit::run(&global, &args, output),
+        Command::Doctor => doctor::run(&global, output),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(&args, output),
         #[cfg(feature = "sandbox")]
@@ -75,7 +106,7 @@ fn surroundings(is_terminal: bool) -> Surroundings {
 fn start_log(verbose: u8, quiet: bool) {
     let level = match (quiet, verbose) {
         (true, _) => "error",
-        (false, 0) => "warn,countersign=info",
+        (false, 0) => "error,countersign=info",
         (false, 1) => "warn,countersign=debug",
         (false, _) => "info,countersign=trace",
     };
@@ -84,4 +115,17 @@ fn start_log(verbose: u8, quiet: bool) {
     let around = surroundings(std::io::stderr().is_terminal());
     let _ =
         log.with_ansi(term::paint(term::ColorChoice::Auto, around) == crate::report::terminal::Paint::Color).try_init();
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_is_found_among_arguments_that_make_no_sense() {
+        let found = |line: &str| junit(line.split(' ').map(OsString::from));
+        assert_eq!(found("countersign aply --junit a.xml --bad"), Some("a.xml".into()));
+        assert_eq!(found("countersign --bad --junit=a.xml"), Some("a.xml".into()));
+        assert_eq!(found("countersign apply --junit"), None);
+    }
 }

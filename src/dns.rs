@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,12 +18,15 @@ use crate::journal::{RecordSet, Txt};
 use crate::port::{Change, Dns};
 
 mod batch;
+mod caa;
 mod edit;
 mod lookup;
 mod route53;
 mod servers;
 mod txt;
 mod zone;
+
+pub use caa::CaaLookup;
 
 use batch::Wish;
 use edit::Wanted;
@@ -32,6 +36,8 @@ use zone::{Zone, ZoneId};
 
 /// How long a change may take to reach all servers.
 const INSYNC: Duration = Duration::from_secs(300);
+/// Between the polls of all changes together: Route53 takes five calls a second from an account, whatever they are.
+const POLLS_APART: Duration = Duration::from_millis(250);
 /// How long a value may take to be answered.
 const VISIBLE: Duration = Duration::from_secs(60);
 
@@ -67,6 +73,8 @@ pub struct Route53Dns {
     lookup: OnceCell<Lookup>,
     /// Public hosted zones, listed once.
     zones: OnceCell<Vec<Zone>>,
+    /// How many changes are waited for.
+    waits: AtomicU32,
 }
 
 impl Route53Dns {
@@ -81,6 +89,7 @@ impl Route53Dns {
             nameservers: settings.nameservers,
             lookup: OnceCell::new(),
             zones: OnceCell::new(),
+            waits: AtomicU32::new(0),
         })
     }
 
@@ -134,9 +143,10 @@ impl Dns for Route53Dns {
     async fn settled(&self, change: &Change) -> Result<(), Fault> {
         let id = change.result.as_ref().map_err(Clone::clone)?;
         let deadline = Instant::now() + INSYNC;
+        let wait = Wait::begin(&self.waits);
         let mut pauses = pauses();
         while !id.is_empty() && !self.api.is_insync(id).await? {
-            let pause = pauses.next().unwrap_or_default();
+            let pause = wait.at_least(pauses.next().unwrap_or_default());
             if Instant::now() + pause > deadline {
                 let message = format!("Route53 has not finished the change {id} within {} s", INSYNC.as_secs());
                 return Err(Fault::new("route53:pending", message).hint("the next run goes on with the same order"));
@@ -158,10 +168,31 @@ impl Dns for Route53Dns {
     }
 }
 
-/// Each second for half a minute, which is nearly always enough, then less and less often.
+/// One of the changes that are waited for at a time.
+struct Wait<'a>(&'a AtomicU32);
+
+impl<'a> Wait<'a> {
+    fn begin(waits: &'a AtomicU32) -> Self {
+        waits.fetch_add(1, Ordering::Relaxed);
+        Self(waits)
+    }
+
+    /// The pause, or a longer one that leaves the others room for their polls.
+    fn at_least(&self, pause: Duration) -> Duration {
+        pause.max(POLLS_APART * self.0.load(Ordering::Relaxed))
+    }
+}
+
+impl Drop for Wait<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Twice a second, then each second until 40 s are over, which is nearly always enough, then less and less often.
 fn pauses() -> impl Iterator<Item = Duration> {
-    let quick = std::iter::repeat_n(1, 30);
-    quick.chain([5, 10, 20]).chain(std::iter::repeat(30)).map(Duration::from_secs)
+    let quick = std::iter::repeat_n(500, 20).chain(std::iter::repeat_n(1_000, 30));
+    quick.chain([5_000, 10_000, 20_000]).chain(std::iter::repeat(30_000)).map(Duration::from_millis)
 }
 
 #[cfg(test)]
@@ -169,9 +200,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_change_is_asked_for_each_second_and_after_half_a_minute_less_often() {
-        let seconds: Vec<u64> = pauses().take(35).map(|pause| pause.as_secs()).collect();
-        assert!(seconds[..30].iter().all(|second| *second == 1));
-        assert_eq!(seconds[30..], [5, 10, 20, 30, 30]);
+    fn a_change_is_asked_for_twice_a_second_and_later_less_often() {
+        let millis: Vec<u128> = pauses().take(55).map(|pause| pause.as_millis()).collect();
+        assert!(millis[..20].iter().all(|pause| *pause == 500) && millis[20..50].iter().all(|pause| *pause == 1_000));
+        assert_eq!(millis[50..], [5_000, 10_000, 20_000, 30_000, 30_000]);
+    }
+
+    #[test]
+    fn the_polls_of_many_changes_together_stay_below_five_a_second() {
+        let waits = AtomicU32::new(0);
+        let all: Vec<Wait> = (0..40).map(|_| Wait::begin(&waits)).collect();
+        let pause = all[0].at_least(Duration::from_millis(500));
+        assert_eq!(pause, Duration::from_secs(10));
+        drop(all);
+        assert_eq!(Wait::begin(&waits).at_least(Duration::from_millis(500)), Duration::from_millis(500));
     }
 }

@@ -103,9 +103,13 @@ impl Entry {
     }
 
     /// The order came to nothing: count the failure and set the time of the next try.
+    ///
+    /// An outage says nothing about the lineage: the next try comes soon, and the count does not grow.
     pub fn fail(&mut self, fault: Fault, now: OffsetDateTime) {
-        let count = self.failures.as_ref().map_or(0, |f| f.count) + 1;
-        let not_before = now + back_off(count).max(asked_for(&fault));
+        let before = self.failures.as_ref().map_or(0, |f| f.count);
+        let (count, pause) =
+            if is_outage(&fault) { (before.max(1), back_off(1)) } else { (before + 1, back_off(before + 1)) };
+        let not_before = now + pause.max(asked_for(&fault));
         self.failures = Some(Failures { count, last: fault, not_before });
     }
 
@@ -113,6 +117,15 @@ impl Entry {
     pub fn backs_off(&self, now: OffsetDateTime) -> Option<&Failures> {
         self.failures.as_ref().filter(|failures| now < failures.not_before)
     }
+}
+
+/// Whether nobody judged the order: the CA, DNS, the network or this machine was not there to do its part.
+pub fn is_outage(fault: &Fault) -> bool {
+    let origin = fault.code.split(':').next().unwrap_or_default();
+    let busy = ["acme:timeout", "acme:unreachable", "acme:serverInternal", "acme:malformed-reply"];
+    matches!(origin, "route53" | "dns" | "aws" | "store" | "run" | "key")
+        || busy.contains(&fault.code.as_str())
+        || fault.code.starts_with("acme:http-5")
 }
 
 fn asked_for(fault: &Fault) -> Duration {

@@ -3,8 +3,10 @@
 //! A signed list in git becomes certificates in S3. ARCHITECTURE.md follows one request through these modules.
 
 pub mod apply;
+pub mod audit;
 pub mod bucket;
 pub mod ca;
+pub mod caa;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -12,6 +14,7 @@ pub mod diag;
 pub mod dns;
 pub mod event;
 pub mod explain;
+pub mod failpoint;
 pub mod fault;
 pub mod journal;
 pub mod lineage;

@@ -1,6 +1,7 @@
 //! What a stored certificate says, and where it came from.
 
 pub mod check;
+pub mod describe;
 pub mod pem;
 mod read;
 

@@ -3,6 +3,7 @@
 //! Adapters implement one each and never import each other. Contracts stand here.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use time::OffsetDateTime;
@@ -82,6 +83,8 @@ pub trait Order: Send {
     fn url(&self) -> &str;
     /// As the CA last said. `None` before its first answer.
     fn status(&self) -> Option<Status>;
+    /// How long the CA asked to be left alone before the next `refresh`, counted from now.
+    fn rest(&self) -> Duration;
     async fn refresh(&mut self) -> Result<Status, Fault>;
     async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault>;
     /// Says that a challenge can be validated.

@@ -116,7 +116,7 @@ pub fn who_may_sign(root: &TrustRoot, now: OffsetDateTime) -> Vec<String> {
 }
 
 fn refusals(refused: Refused, root: &TrustRoot, head: &CommitId, objects: &dyn Objects) -> Result<Judged, Fault> {
-    let newest = trust::unverified_list(&root.list, head, objects)?;
+    let newest = list_at(&root.list, head, objects);
     let mut findings = Vec::new();
     for refusal in &refused.refusals {
         let mut finding = Finding::of_refusal(refusal);
@@ -140,12 +140,11 @@ fn locate(
     newest: Option<&List>,
     objects: &dyn Objects,
 ) -> Result<(), Fault> {
-    let Some(after) = trust::unverified_list(path, commit, objects)? else {
+    let Some(after) = list_at(path, commit, objects) else {
         return Ok(());
     };
     let parent = objects.commit(id(commit))?.gix.and_then(|reading| reading.parents.first().map(|id| id.to_commit()));
-    let before = parent.map(|parent| trust::unverified_list(path, &parent, objects)).transpose()?.flatten();
-    let before = before.unwrap_or_default();
+    let before = parent.and_then(|parent| list_at(path, &parent, objects)).unwrap_or_default();
     let names: BTreeSet<LineageName> =
         [&before, &after].iter().flat_map(|list| list.certificates()).map(|entry| entry.name.clone()).collect();
     for name in names.into_iter().filter(|name| before.get(name) != after.get(name)) {
@@ -154,6 +153,11 @@ fn locate(
         finding.names.push(name.to_string());
     }
     Ok(())
+}
+
+/// The list of a commit that nobody verified, if it can be read: it is asked for places only.
+fn list_at(path: &ListPath, commit: &CommitId, objects: &dyn Objects) -> Option<List> {
+    trust::list_at(objects, commit, path).ok().flatten().and_then(|(_, list)| list)
 }
 
 fn refusal(rule: RuleId, branch: &Branch<'_>, message: String, hint: String) -> Refusal {

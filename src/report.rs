@@ -8,7 +8,7 @@ pub mod junit;
 pub mod sarif;
 pub mod terminal;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use time::OffsetDateTime;
@@ -86,7 +86,7 @@ impl Verdict {
         let origin = fault.code.split(':').next().unwrap_or_default();
         let act = ["acme:timeout", "acme:unreachable", "acme:serverInternal"].contains(&fault.code.as_str())
             || fault.code.starts_with("acme:http-");
-        let infrastructure = ["git", "store", "s3", "route53", "aws", "run", "config", "journal", "key"];
+        let infrastructure = ["git", "store", "s3", "route53", "dns", "aws", "run", "config", "journal", "key"];
         if act || infrastructure.contains(&origin) { Self::Error(fault) } else { Self::Failed(fault) }
     }
 
@@ -134,6 +134,8 @@ pub struct Run {
     pub inventory: Inventory,
     /// What `validate` found. No other command looks at rules one by one.
     pub findings: Option<Vec<Finding>>,
+    /// Buckets that could not be listed, so that nobody knows what they hold.
+    pub unreachable: BTreeMap<String, Fault>,
 }
 
 impl Run {
@@ -150,6 +152,7 @@ impl Run {
             applied: None,
             inventory: Inventory::default(),
             findings: None,
+            unreachable: BTreeMap::new(),
         }
     }
 
@@ -167,6 +170,13 @@ impl Run {
         cases.extend(self.inventory.live.iter().map(|(name, stored)| self.expiry(name, stored)));
         cases.extend(self.cleanup());
         cases
+    }
+
+    /// How many lineages have a failed case of issue or publish.
+    pub fn failed_lineages(&self) -> usize {
+        let cases = self.cases().into_iter();
+        let bad = cases.filter(|case| ["certs.issue", "certs.publish"].contains(&case.suite) && case.verdict.is_bad());
+        bad.map(|case| case.name).collect::<BTreeSet<_>>().len()
     }
 
     pub fn outcome(&self, lineage: &LineageName) -> Option<&Outcome> {
@@ -215,7 +225,8 @@ impl Run {
         let certificate = step.certificate.as_ref().filter(|certificate| !certificate.publish.is_empty())?;
         let stored = self.inventory.live.get(&step.lineage)?;
         let outcome = self.outcome(&step.lineage);
-        let failed = outcome.and_then(|outcome| outcome.published.values().flatten().next());
+        let uploaded = outcome.and_then(|outcome| outcome.published.values().flatten().next());
+        let failed = uploaded.or_else(|| certificate.publish.iter().find_map(|name| self.unreachable.get(name)));
         let verdict = failed.cloned().map_or(Verdict::Passed, Verdict::of);
         let mut case = Case::new("certs.publish", step.lineage.as_str(), verdict);
         let buckets: Vec<&str> = certificate.publish.iter().map(String::as_str).collect();
@@ -269,7 +280,10 @@ fn issue_verdict(step: &Step, outcome: Option<&Outcome>) -> Verdict {
     for reason in &step.reasons {
         match reason {
             Reason::Broken { fault } => return Verdict::Error(fault.clone()),
-            Reason::BacksOff { last, .. } => return Verdict::of(last.clone()),
+            Reason::BacksOff { last, .. } => {
+                let was = if step.live.is_some() { Action::Renew } else { Action::Issue };
+                return Verdict::of(named(was, last));
+            }
             Reason::HeadRefused if step.action == Action::Defer => return Verdict::Skipped(reason.text()),
             _ => {}
         }

@@ -204,9 +204,12 @@ impl<'a> Attempt<'a> {
         if self.credentials_asked.get() == 0
             && matches!(error.class(), ErrorClass::Net | ErrorClass::Os | ErrorClass::Ssh)
         {
-            return failed("git:unreachable", format!("`{url}` cannot be reached"), error);
+            return failed("git:unreachable", format!("`{url}` cannot be reached"), error).hint(
+                "see that `repository.url` is right and that this host can open a connection to its host and port",
+            );
         }
         failed("git:fetch", format!("failed to fetch from `{url}`"), error)
+            .hint("see that the path in `repository.url` is right and that the key may read the repository")
     }
 }
 

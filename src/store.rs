@@ -1,6 +1,7 @@
 //! The lineage store on disk. `docs/store.md` is its specification.
 
 mod accounts;
+mod audit;
 mod entries;
 pub mod layout;
 pub mod lock;
@@ -15,8 +16,10 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use time::OffsetDateTime;
 use tracing::{debug, warn};
 
+use crate::audit::{Chain, Head, Record};
 use crate::fault::{Fault, Retry};
 use crate::journal::Entry;
 use crate::lineage::{Meta, Pems, Stored};
@@ -84,6 +87,26 @@ impl FileStore {
     /// Brings a version back under its own number, such as from a bucket, and swaps `live` to it.
     pub fn restore(&self, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
         versions::restore(self.writable()?, meta, pems)
+    }
+
+    /// Lengthens the audit log, durably, and gives its new end. Nothing that stands there is ever rewritten.
+    pub fn append_audit(&self, records: &[Record], now: OffsetDateTime) -> Result<Option<Head>, Fault> {
+        audit::append(self.writable()?, records, now)
+    }
+
+    /// The whole audit log.
+    pub fn audit(&self) -> Result<Chain, Fault> {
+        audit::whole(&self.layout)
+    }
+
+    /// The last entries of the audit log: all of them while it is short.
+    pub fn audit_tail(&self) -> Result<Chain, Fault> {
+        audit::tail(&self.layout)
+    }
+
+    /// Leaf and chain of a version in PEM, without its key.
+    pub fn certificates(&self, stored: &Stored) -> Result<(String, String), Fault> {
+        versions::certificates(&self.layout, stored)
     }
 
     fn new(layout: Layout, access: Access) -> Self {

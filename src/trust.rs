@@ -5,11 +5,17 @@
 // A refusal is made once a broken rule; its size costs nothing.
 #![allow(clippy::result_large_err)]
 
+pub mod approval;
 mod authors;
 pub mod commit;
+mod consent;
 mod content;
+mod cover;
+mod fact;
 mod graph;
+mod hooks;
 pub mod key;
+mod lists;
 mod merge;
 pub mod object;
 pub mod policy;
@@ -20,6 +26,7 @@ pub mod signers;
 pub mod sshsig;
 mod walk;
 mod wire;
+mod withdrawn;
 
 use std::collections::BTreeMap;
 
@@ -32,17 +39,19 @@ use crate::lineage::Provenance;
 use crate::list::List;
 use crate::list::parse::Known;
 use crate::name::{CommitId, Digest, LineageName};
+use crate::trust::consent::Question;
+use crate::trust::lists::Lists;
 
 pub use crate::trust::authors::Authors;
 pub use crate::trust::key::Fingerprint;
-pub use crate::trust::object::Objects;
+pub use crate::trust::object::{ObjectId, Objects};
 pub use crate::trust::policy::Policy;
 pub use crate::trust::refusal::{Refusal, Refused, RuleId};
 pub use crate::trust::root::{ListPath, Require, TrustRoot};
 pub use crate::trust::signers::AllowedSigners;
 
 /// Raised when the same commits and the same trust root may lead to another verdict than before.
-pub const VERIFIER_VERSION: u32 = 1;
+pub const VERIFIER_VERSION: u32 = 2;
 
 /// What was verified by earlier runs. Stands in `trust-state.json`; never moves backwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,6 +68,9 @@ pub struct TrustState {
     pub accepted: BTreeMap<Fingerprint, String>,
     /// Who made each entry of the list what it is.
     pub authors: Authors,
+    /// Who approved each entry of the list as it is, with the minisign key.
+    #[serde(default, skip_serializing_if = "Authors::is_empty")]
+    pub approvers: Authors,
     /// Who signed `last_verified`.
     pub head_signer: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
@@ -85,6 +97,9 @@ pub struct VerifiedList {
 
 /// Judges `head` and every commit between it and what was verified before.
 ///
+/// With a policy, what is new in the list and below `hooks/` must be covered by the people who made or approved it,
+/// name by name. What an earlier run accepted stays accepted when the policy changes.
+///
 /// Without a state the walk starts after the introduction. With one, `head` must be or descend from `last_verified`;
 /// when the trust root has changed since, everything from the introduction on is judged again.
 /// `known` names the authorities and buckets that the list may use.
@@ -101,9 +116,14 @@ pub fn verify(
 ) -> Result<Verdict, Fault> {
     let judged = walk::walk(root, state, head, objects, now).and_then(|walked| {
         let content = content::read(root, head, objects, known)?;
-        let earlier = state.map(|state| &state.authors);
+        // A walk from the introduction finds every author again; what it leaves over is the introduction's.
+        let earlier = state.filter(|state| state.trust_root == root.digest()).map(|state| &state.authors);
         let origin = format!("introduction {}", root.introduction);
-        let authors = Authors::find(&content.list, &walked.changes, earlier, &origin, objects, &root.list)?;
+        let exact = root.policy.is_some() || !root.revoked.is_empty();
+        let mut lists = Lists::new(objects, &root.list);
+        let authors = Authors::find(&content.list, &walked.changes, earlier, &origin, exact, &mut lists)?;
+        let question = Question { root, state, objects, walked: &walked, content: &content, authors: &authors, now };
+        let approvers = question.judge(&mut lists)?;
         Ok(VerifiedList {
             state: TrustState {
                 version: 1,
@@ -112,6 +132,7 @@ pub fn verify(
                 list: content.digest,
                 accepted: walked.accepted,
                 authors,
+                approvers,
                 head_signer: walked.head_signer,
                 verified_at: now,
             },
@@ -126,6 +147,8 @@ pub fn verify(
 }
 
 /// The list at `state.last_verified`, for renewals while the head is refused or cannot be fetched.
+///
+/// Without what has been withdrawn since: entries that only revoked keys stand for are not renewed.
 ///
 /// # Errors
 /// As [`verify`]. Refused if the list is not the one that was verified.
@@ -147,9 +170,10 @@ pub fn last_verified(
             .hint("the trust state or the store was changed by hand: restore both from the same backup")
             .into());
         }
+        let withdrawn = withdrawn::names(root, &content.list, &state.authors, &state.approvers);
         Ok(VerifiedList {
             state: state.clone(),
-            list: content.list,
+            list: withdrawn::without(content.list, &withdrawn),
             files: content.files,
             warnings: content.warnings,
             policy: root.policy.as_ref().map(|policy| policy.digest().clone()),
@@ -159,13 +183,42 @@ pub fn last_verified(
     verdict(judged, commit)
 }
 
-/// The list as it stands in a commit that nobody verified, if it has no errors. To find places for messages, no more.
-pub fn unverified_list(path: &ListPath, commit: &CommitId, objects: &dyn Objects) -> Result<Option<List>, Fault> {
-    let Some(id) = object::ObjectId::parse(commit.as_str().as_bytes()) else {
-        return Ok(None);
-    };
-    let tree = objects.commit(id)?.gix.map(|reading| reading.tree);
-    Ok(tree.map(|tree| content::read_older(objects, tree, path)).transpose()?.and_then(|(list, _)| list))
+/// The list as a commit has it, verified or not: its digest, and the list itself if it has no errors.
+///
+/// For those who ask for or make approvals. `None` if the commit has no list.
+///
+/// # Errors
+/// A [`Fault`] if an object cannot be read.
+pub fn list_at(
+    objects: &dyn Objects,
+    commit: &CommitId,
+    list: &ListPath,
+) -> Result<Option<(Digest, Option<List>)>, Fault> {
+    let unreadable = || Fault::new("git:object", format!("failed to read the commit {}", commit.short()));
+    let id = ObjectId::parse(commit.as_str().as_bytes()).ok_or_else(unreadable)?;
+    let tree = objects.commit(id)?.gix.ok_or_else(unreadable)?.tree;
+    let older = content::read_older(objects, tree, list)?;
+    Ok(older.digest.map(|digest| (digest, older.list)))
+}
+
+/// What changes from one list to another, one line for each fact of each entry.
+pub fn changes(before: &List, after: &List) -> Vec<String> {
+    let names = before.certificates().chain(after.certificates()).map(|entry| &entry.name);
+    let names: std::collections::BTreeSet<_> = names.collect();
+    let lines = names.into_iter().flat_map(|name| {
+        let (before, after) = (before.get(name), after.get(name));
+        let line = move |fact: fact::Fact<'_>| match (fact.value(before), fact.value(after)) {
+            (None, Some(value)) if value.is_empty() => format!("+ {name}: {}", fact.changed()),
+            (None, Some(value)) => format!("+ {name}: {} is `{value}`", fact.changed()),
+            (Some(_), None) => format!("- {name}: {}", fact.changed()),
+            (from, to) => {
+                let [from, to] = [from, to].map(Option::unwrap_or_default);
+                format!("~ {name}: {} from `{from}` to `{to}`", fact.changed())
+            }
+        };
+        fact::Fact::differences(before, after).into_iter().map(line)
+    });
+    lines.collect()
 }
 
 fn verdict(judged: Result<VerifiedList, refusal::Stop>, head: &CommitId) -> Result<Verdict, Fault> {
@@ -241,7 +294,7 @@ impl VerifiedList {
             signers,
             list: self.state.list.clone(),
             trust_root: self.state.trust_root.clone(),
-            approvals: Vec::new(),
+            approvals: self.state.approvers.of(lineage),
             policy: self.policy.clone(),
         }
     }

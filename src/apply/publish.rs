@@ -12,6 +12,7 @@ use tracing::debug;
 use crate::bucket::layout::{
     self, Manifest, Pointer, SCHEMA, flat_key, manifest_key, pointer_key, to_json, version_prefix,
 };
+use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::lineage::{Pems, Stored};
 use crate::name::Digest;
@@ -39,8 +40,11 @@ pub async fn publish(
     let pointer = bucket.get(&pointer_key(&stored.meta.lineage)).await?;
     place(stored, pointer.as_ref())?;
     target.put_files(listing, pems).await?;
+    reach("after-files");
     let manifest = target.put_manifest(listing, &Manifest::new(stored, pems)).await?;
+    reach("after-manifest");
     let etag = target.move_pointer(pointer, manifest).await?;
+    reach("after-pointer");
     if flat {
         try_join_all(layout::files(pems).iter().map(|(name, bytes)| target.put_copy(name, bytes))).await?;
     }
@@ -178,13 +182,23 @@ fn landed(ours: &[u8], found: Vec<u8>, etag: String) -> Landed {
     if found == ours { Landed::Ours(etag) } else { Landed::Theirs(found, etag) }
 }
 
+/// Who asked for the version, on every object of it. The manifest says it in full.
 fn metadata(stored: &Stored) -> BTreeMap<String, String> {
+    let provenance = &stored.meta.provenance;
     let pairs = [
         ("lineage", stored.meta.lineage.to_string()),
         ("sequence", stored.meta.version.to_string()),
-        ("commit", stored.meta.provenance.commit.to_string()),
+        ("commit", provenance.commit.to_string()),
+        ("signers", header_value(&provenance.signers)),
     ];
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+}
+
+/// S3 takes 2 KB of metadata in all, and what is not plain ASCII comes back encoded.
+fn header_value(texts: &[String]) -> String {
+    const LONGEST: usize = 600;
+    let text = texts.join(", ");
+    text.chars().map(|c| if c.is_ascii_graphic() || c == ' ' { c } else { '?' }).take(LONGEST).collect()
 }
 
 /// Refuses a pointer that is ahead of us or that we do not understand.

@@ -1,37 +1,78 @@
 //! Takes away every TXT value that the journal knows of, whoever left it behind.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
-use crate::apply::Ports;
+use futures::StreamExt;
+
+use crate::apply::wave::Landed;
+use crate::apply::{Ports, Stop, WIDTH};
 use crate::event::{Event, Listener, Phase};
+use crate::failpoint::reach;
 use crate::fault::Fault;
 use crate::journal::{Entry, Txt};
-use crate::name::LineageName;
-use crate::port::Store;
+use crate::port::{Change, Store};
+
+/// How long a run that was told to stop tries. What is left then is taken away by the next run.
+const GRACE: Duration = Duration::from_secs(4);
 
 /// Removes the values in one batch per zone and forgets those that are gone. Returns what could not be done.
-pub async fn sweep(entries: BTreeMap<LineageName, Entry>, ports: &Ports, listener: &dyn Listener) -> Vec<Fault> {
+pub async fn sweep(landed: Landed, ports: &Ports, listener: &dyn Listener, stop: &Stop) -> Vec<Fault> {
+    let Landed { entries, open_zones } = landed;
     let records: BTreeSet<Txt> = entries.values().flat_map(|entry| entry.records.iter().cloned()).collect();
-    let records: Vec<Txt> = records.into_iter().collect();
-    let mut left_behind = Vec::new();
+    let records: Vec<Txt> = records.into_iter().filter(|record| !open_zones.contains(&record.set.zone)).collect();
+    let mut left_behind: Vec<Fault> = open_zones.iter().map(|zone| in_doubt(zone)).collect();
     let mut gone = BTreeSet::new();
     if !records.is_empty() {
         listener.on(Event::Began(Phase::CleanUp, records.len()));
-        for change in ports.dns.clean_up(&records).await {
+        reach("before-clean-up");
+        for change in clean_up(&records, ports, stop).await {
             match change.result {
                 Ok(_) => gone.extend(change.records),
                 Err(fault) => left_behind.push(fault),
             }
         }
+        reach("after-clean-up");
     }
+    let mut changed = Vec::new();
     for mut entry in entries.into_values() {
         let before = entry.records.len();
         entry.records.retain(|record| !gone.contains(record));
         if before != entry.records.len() || entry.is_spent() {
-            left_behind.extend(keep_or_remove(ports.store.as_ref(), &entry).err());
+            changed.push(written(Arc::clone(&ports.store), entry));
         }
     }
+    let written: Vec<_> = futures::stream::iter(changed).buffer_unordered(WIDTH).collect().await;
+    left_behind.extend(written.into_iter().filter_map(Result::err));
     left_behind
+}
+
+/// Away from the async threads: it waits for the disk.
+async fn written(store: Arc<dyn Store>, entry: Entry) -> Result<(), Fault> {
+    let done = tokio::task::spawn_blocking(move || keep_or_remove(store.as_ref(), &entry)).await;
+    done.map_err(|error| Fault::new("store:write", "failed to write to the store").caused_by(&error))?
+}
+
+async fn clean_up(records: &[Txt], ports: &Ports, stop: &Stop) -> Vec<Change> {
+    let late = async {
+        stop.asked().await;
+        tokio::time::sleep(GRACE).await;
+    };
+    tokio::select! {
+        biased;
+        changes = ports.dns.clean_up(records) => changes,
+        () = late => {
+            let text = "the run was told to stop before the TXT records were gone";
+            let fault = Fault::new("run:interrupted", text).hint("the next run takes them away");
+            vec![Change { records: records.to_vec(), result: Err(fault) }]
+        }
+    }
+}
+
+fn in_doubt(zone: &str) -> Fault {
+    let text = format!("the run was told to stop before zone {zone} answered, so TXT records may stand there");
+    Fault::new("run:interrupted", text).hint("the next run takes them away")
 }
 
 fn keep_or_remove(store: &dyn Store, entry: &Entry) -> Result<(), Fault> {

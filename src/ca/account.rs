@@ -10,6 +10,7 @@ use super::Settings;
 use super::http::Client;
 use super::refusal::{Refusal, Tries};
 use super::reply::observed;
+use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::port::Accounts;
 use crate::secret::Secret;
@@ -23,14 +24,40 @@ pub(super) async fn open(client: &Client, settings: &Settings, accounts: &dyn Ac
         None => {
             let key = make_key()?;
             accounts.save_key(&settings.authority, &key)?;
+            reach("after-account-key");
             key
         }
     };
     let account = register(client, settings, &key).await?;
     set_contact(&account, settings).await?;
+    reach("after-new-account");
     accounts.save_url(&settings.authority, &settings.directory, account.id())?;
     info!(authority = settings.authority, url = account.id(), "account");
     Ok(account)
+}
+
+/// Whether the CA knows the stored key: its account's URL, or `None` if no account was made yet. Makes none.
+///
+/// # Errors
+/// `acme:accountDoesNotExist` for a key that the CA does not know, `acme:unauthorized` for a deactivated account.
+pub(super) async fn check(
+    client: &Client,
+    settings: &Settings,
+    accounts: &dyn Accounts,
+) -> Result<Option<String>, Fault> {
+    let Some((key, _)) = accounts.load(&settings.authority)? else { return Ok(None) };
+    let mut tries = Tries::default();
+    loop {
+        let pkcs8 = read_key(&key)?;
+        let signer = Key::from_pkcs8_der(pkcs8.clone_key()).map_err(|error| Refusal::new(error, None).fault)?;
+        let builder = Account::builder_with_http(Box::new(client.clone()));
+        let found = builder.from_key((signer, PrivateKeyDer::Pkcs8(pkcs8)), settings.directory.clone());
+        let (result, reply) = observed(found).await;
+        match result {
+            Ok((account, _)) => return Ok(Some(account.id().to_owned())),
+            Err(error) => tries.again(Refusal::new(error, reply.as_ref())).await?,
+        }
+    }
 }
 
 async fn restore(client: &Client, settings: &Settings, key: &Secret, url: &str) -> Result<Account, Fault> {

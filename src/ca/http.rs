@@ -42,6 +42,16 @@ const ASKING: usize = 4;
 pub(super) struct Directory {
     new_nonce: String,
     pub renewal_info: Option<String>,
+    #[serde(default)]
+    pub meta: Meta,
+}
+
+/// RFC 8555 section 9.7.6.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Meta {
+    #[serde(default)]
+    pub caa_identities: Vec<String>,
 }
 
 /// Cheap to clone; clones share connections, directory and nonces.
@@ -182,9 +192,9 @@ impl Wire {
         let (method, uri, begun) = (request.method().clone(), request.uri().clone(), Instant::now());
         let https = self.https.get_or_try_init(|| async { connect(&self.extra_roots) }).await?;
         let read = async {
-            let (head, body) = https.request(request).await.map_err(|error| self.unreachable(&error))?.into_parts();
+            let (head, body) = https.request(request).await.map_err(|error| self.unanswered(&error))?.into_parts();
             let body = Limited::new(body, MAX_BODY).collect().await;
-            Ok((head, body.map_err(|error| self.unreachable(&*error))?.to_bytes()))
+            Ok((head, body.map_err(|error| self.broken_off(&*error))?.to_bytes()))
         };
         let (head, body) = tokio::time::timeout(self.timeout, read).await.map_err(|_| self.late())??;
         debug!(%method, %uri, status = head.status.as_u16(), ms = begun.elapsed().as_millis(), "acme");
@@ -201,13 +211,23 @@ impl Wire {
         Fault::new("acme:timeout", message)
     }
 
-    fn unreachable(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+    fn unanswered(&self, error: &hyper_util::client::legacy::Error) -> Fault {
+        if !error.is_connect() {
+            return self.broken_off(error);
+        }
         Fault::new("acme:unreachable", format!("the CA at {} cannot be reached", self.directory_url))
             .caused_by(error)
             .hint(format!(
                 "see that this host can open {}, and that its certificate is trusted (`root` of the authority)",
                 self.directory_url
             ))
+    }
+
+    /// Whether the request was heard is open. The journal makes that harmless.
+    fn broken_off(&self, error: &(dyn std::error::Error + 'static)) -> Fault {
+        Fault::new("acme:unreachable", format!("the CA at {} broke off the connection", self.directory_url))
+            .caused_by(error)
+            .hint("the CA or a proxy before it is in trouble; the next run goes on where this one stopped")
     }
 }
 

@@ -15,7 +15,7 @@ use crate::fault::Fault;
 use crate::journal::Status;
 use crate::port::{Authorization, Challenge, Order};
 
-/// The longest that `refresh` holds back because the CA asked for it.
+/// The longest that a CA is left alone because it asked for it.
 const LONGEST_REST: Duration = Duration::from_secs(10);
 
 pub(super) struct AcmeOrder {
@@ -151,11 +151,12 @@ impl Order for AcmeOrder {
         self.said.clone()
     }
 
-    /// Waits first if the CA's last answer asked for it, at most ten seconds.
+    /// At most ten seconds.
+    fn rest(&self) -> Duration {
+        self.rest_until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+    }
+
     async fn refresh(&mut self) -> Result<Status, Fault> {
-        if let Some(rest_until) = self.rest_until.take() {
-            tokio::time::sleep_until(rest_until).await;
-        }
         match self.fetch().await {
             Ok(()) => self.read_status().await,
             Err(refusal) if refusal.is_gone() => {

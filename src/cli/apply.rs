@@ -12,6 +12,7 @@ use crate::cli::failure::Failure;
 use crate::cli::observe::{self, Looked};
 use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
+use crate::cli::record::{self, Buckets};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
 use crate::cli::{plan as plan_command, source, term, wire};
@@ -44,17 +45,20 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
     reports.run.inventory = looked.observed.inventory.clone();
+    reports.run.unreachable = looked.unreachable.clone();
     if let Some(file) = &args.plan {
         plan = plan.select(&read_saved(file)?, reports.now())?;
     }
     reports.run.plan = Some(plan.clone());
-    plan_command::show(&plan, &source, &session, reports, output);
+    plan_command::show(&plan, &source, &[], &session, reports, output);
     let approved = approve(plan, args, &session)?;
     if asks && approved.plan().has_changes() && !said_yes(output) {
         return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
     }
+    let buckets = record::buckets(&looked.targets);
+    session.block_on(record::before(&session, approved.plan(), args.force_limits, &buckets))?;
     let applied = carry_out(&session, &approved, looked, output)?;
-    end(applied, &session, reports, output, source.refused)
+    end(applied, &buckets, &session, reports, output, source.refused)
 }
 
 fn read_saved(file: &Path) -> Result<Plan, Failure> {
@@ -82,14 +86,15 @@ fn said_yes(output: &Output) -> bool {
 }
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
-    let Looked { observed, targets } = looked;
+    let Looked { observed, targets, unreachable } = looked;
     let stop = session.signals.orderly();
     session.block_on(async {
         let ports = Ports {
             cas: wire::cas(session)?,
-            dns: wire::dns(session).await?,
+            dns: wire::dns(&session.config).await?,
             store: session.store.clone(),
             targets,
+            unreachable,
             clock: session.clock.clone(),
         };
         let spinner = term::shows_progress(output.around) && !output.quiet;
@@ -100,6 +105,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
 
 fn end(
     applied: Applied,
+    buckets: &Buckets,
     session: &Session,
     reports: &mut Reports,
     output: &Output,
@@ -113,24 +119,32 @@ fn end(
         output.json("outcome", json!({ "outcome": outcome }));
     }
     output.text(&terminal::applied(&reports.run, &applied, output.paint));
+    let audited = session.block_on(record::after(session, &applied.outcomes, buckets, reports));
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
-    let failed = applied.outcomes.iter().filter(|outcome| outcome.failed()).count();
+    let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
-    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty(), &reports.run);
+    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty());
     let text = format!("{done} done, {failed} failed{}", counts(&applied.outcomes));
+    let audit = audited.as_ref().ok();
     output.json(
         "summary",
-        json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind}),
+        json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind, "audit": audit}),
     );
     match refused {
-        Some(refused) if !interrupted => Err(refused),
-        _ => Ok(Ended::new(exit, text)),
+        Some(refused) if !interrupted => {
+            reports.run.failed.extend(audited.err().map(|failure| (failure.check, failure.fault)));
+            Err(refused)
+        }
+        _ if exit != Exit::Done => {
+            reports.run.failed.extend(audited.err().map(|failure| (failure.check, failure.fault)));
+            Ok(Ended::new(exit, text))
+        }
+        _ => audited.map(|_| Ended::new(exit, text)),
     }
 }
 
-fn exit(interrupted: bool, failed: bool, run: &report::Run) -> Exit {
-    let waiting = run.cases().iter().any(|case| case.suite == "certs.issue" && case.verdict.is_bad());
-    match (interrupted, failed || waiting) {
+fn exit(interrupted: bool, failed: bool) -> Exit {
+    match (interrupted, failed) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Partial,
         (false, false) => Exit::Done,

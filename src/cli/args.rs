@@ -57,6 +57,14 @@ pub enum Command {
     Status,
     /// Fetch the config repo and verify every new commit
     Verify(Report),
+    /// Show one lineage: its certificate, who authorised it, where it is published
+    Show(Show),
+    /// Show and verify the audit log, and name what no verified commit authorised
+    Audit(Audit),
+    /// Check everything that a run needs, and change nothing
+    Doctor,
+    /// Approve a change of the list: prints what to sign with minisign, or has it signed
+    Approve(Approve),
     /// Show the whole pipeline on stand-ins of this machine, in seconds
     #[cfg(feature = "sandbox")]
     Demo(Demo),
@@ -126,10 +134,29 @@ pub struct Selection {
 }
 
 #[derive(Debug, Args)]
+pub struct Show {
+    /// The name of the lineage
+    #[arg(value_name = "LINEAGE")]
+    pub lineage: String,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "Exits with 1 when the log is broken, when something live was authorised by nobody, or by a \
+                        revoked key. What a removed signer authorised before is named and is no failure.")]
+pub struct Audit {
+    /// List the buckets too: their prefixes, and the copies of the log's end
+    #[arg(long)]
+    pub online: bool,
+}
+
+#[derive(Debug, Args)]
 pub struct Plan {
     /// Do not fetch, do not list buckets, do not ask for renewal info
     #[arg(long)]
     pub offline: bool,
+    /// Look up CAA records and hosted zones of what is due, and say what would stop the orders
+    #[arg(long, conflicts_with = "offline")]
+    pub probe: bool,
     /// Save the plan for `countersign apply FILE`
     #[arg(long, value_name = "FILE")]
     pub out: Option<PathBuf>,
@@ -157,6 +184,28 @@ pub struct Apply {
     pub selection: Selection,
     #[command(flatten)]
     pub report: Report,
+}
+
+#[derive(Debug, Args)]
+pub struct Approve {
+    /// The commit with the list to approve
+    #[arg(long, value_name = "REF", default_value = "HEAD")]
+    pub head: String,
+    /// What it is compared with [default: where it left the runner's branch of `origin`]
+    #[arg(long, value_name = "REF")]
+    pub base: Option<String>,
+    /// Who approves: a name from the policy [default: the only one with a key]
+    #[arg(long, value_name = "NAME")]
+    pub person: Option<String>,
+    /// How long the approval holds, such as 12h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub expires: String,
+    /// Run minisign instead of printing the command
+    #[arg(long)]
+    pub run: bool,
+    /// The secret key for minisign [default: minisign's own]
+    #[arg(long, value_name = "PATH")]
+    pub key: Option<PathBuf>,
 }
 
 #[cfg(feature = "sandbox")]

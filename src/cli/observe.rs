@@ -23,25 +23,32 @@ use crate::trust::VerifiedList;
 const WIDTH: usize = 32;
 
 /// What was seen, and the buckets to publish to.
+#[derive(Default)]
 pub struct Looked {
     pub observed: Observed,
     pub targets: BTreeMap<String, Target>,
+    /// Buckets that could not be listed.
+    pub unreachable: BTreeMap<String, Fault>,
 }
 
 /// Looks. `offline` reads the store only.
 pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> Result<Looked, Failure> {
     let inventory = session.store.observe()?;
-    let mut looked = Looked { observed: Observed { inventory, ..Observed::default() }, targets: BTreeMap::new() };
+    let mut looked = Looked { observed: Observed { inventory, ..Observed::default() }, ..Looked::default() };
     if offline {
         looked.observed.renewal_infos = session.store.renewal_infos()?;
         return Ok(looked);
     }
     let list = list.list();
-    for (name, (bucket, flat)) in wire::buckets(session).await {
+    for (name, (bucket, flat)) in wire::buckets(&session.config).await {
         if list.certificates().any(|certificate| certificate.publish.contains(&name)) {
-            let listing = bucket.list().await?;
-            see_bucket(&mut looked.observed, list, &name, &listing, flat);
-            looked.targets.insert(name, Target { bucket, flat, listing });
+            match bucket.list().await {
+                Ok(listing) => {
+                    see_bucket(&mut looked.observed, list, &name, &listing, flat);
+                    looked.targets.insert(name, Target { bucket, flat, listing });
+                }
+                Err(fault) => drop(looked.unreachable.insert(name, fault)),
+            }
         }
     }
     refuse_lost_store(&looked)?;
@@ -75,6 +82,10 @@ fn refuse_lost_store(looked: &Looked) -> Result<(), Failure> {
     let inventory = &looked.observed.inventory;
     if !inventory.live.is_empty() || !inventory.stash.is_empty() || !inventory.broken.is_empty() {
         return Ok(());
+    }
+    // A bucket that cannot be looked at may hold everything.
+    if let Some(fault) = looked.unreachable.values().next() {
+        return Err(fault.clone().into());
     }
     for (name, target) in &looked.targets {
         let pointers = target.listing.keys().filter(|key| key.ends_with("/current.json")).count();

@@ -6,11 +6,13 @@ use crate::cli::args::{Global, Plan as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
+use crate::cli::probe::{self, Probe};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
 use crate::cli::source::Source;
-use crate::cli::{observe, source};
+use crate::cli::{observe, source, wire};
 use crate::fault::Fault;
+use crate::list::Certificate;
 use crate::plan::{self, Plan, saved};
 use crate::report::terminal::{self, Paint};
 use crate::store::write;
@@ -22,9 +24,11 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let choices = session.choices(&args.selection)?;
         let looked = session.block_on(observe::observe(&session, &source.list, args.offline))?;
         let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
+        let probes = if args.probe { session.block_on(probe(&session, &plan))? } else { Vec::new() };
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());
-        show(&plan, &source, &session, reports, output);
+        reports.run.unreachable = looked.unreachable.clone();
+        show(&plan, &source, &probes, &session, reports, output);
         if let Some(file) = &args.out {
             let file = std::path::absolute(file).map_err(unwritable)?;
             write::file(&file, saved::to_json(&plan).as_bytes(), 0o644)?;
@@ -33,9 +37,22 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         if let Some(refused) = source.refused {
             return Err(refused);
         }
+        if let Some(fault) = looked.unreachable.into_values().next() {
+            return Err(fault.into());
+        }
         let exit = if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done };
         Ok(Ended::new(exit, summary(&plan)))
     })
+}
+
+/// What stands in the way of the orders that are due.
+async fn probe(session: &Session, plan: &Plan) -> Result<Vec<Probe>, Failure> {
+    let due = plan.steps.iter().filter(|step| step.action.orders());
+    let due: Vec<&Certificate> = due.filter_map(|step| step.certificate.as_ref()).collect();
+    let applicants = probe::applicants(&session.config, &session.store, &session.clock, &due).await?;
+    let mut probes = probe::caa(&wire::caa(&session.config)?, &applicants, &due).await;
+    probes.extend(probe::zones(wire::dns(&session.config).await?.as_ref(), &due).await);
+    Ok(probes)
 }
 
 fn unwritable(error: std::io::Error) -> Failure {
@@ -43,14 +60,18 @@ fn unwritable(error: std::io::Error) -> Failure {
 }
 
 /// Shows a plan on standard output. In JSON the plan of a refused head says so itself.
-pub fn show(plan: &Plan, source: &Source, session: &Session, reports: &Reports, output: &Output) {
+pub fn show(plan: &Plan, source: &Source, probes: &[Probe], session: &Session, reports: &Reports, output: &Output) {
     let lineages = counted(reports.run.inventory.live.len(), "lineage");
     let store = format!("{}  {lineages}", session.config.state.display());
     let line = source::line(&session.config, &source.list);
     output.text(&terminal::plan(plan, &line, &store, reports.now(), output.paint));
+    probes.iter().for_each(|probe| output.text(&probe.text(output.paint)));
     let mut answer = source.refused.as_ref().map_or_else(|| json!({"exit": 0}), Failure::to_json);
     answer["digest"] = json!(plan.digest());
     answer["changes"] = plan.has_changes().into();
+    if !probes.is_empty() {
+        answer["probes"] = json!(probes);
+    }
     answer["plan"] = json!(plan);
     output.json("plan", answer);
 }

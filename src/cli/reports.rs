@@ -37,7 +37,9 @@ impl Reports {
         self.run.started
     }
 
+    /// Says a fact, in place of what was said under the same name.
     pub fn fact(&mut self, name: &'static str, value: impl Into<String>) {
+        self.run.facts.retain(|(other, _)| *other != name);
         self.run.facts.push((name, value.into()));
     }
 
@@ -77,6 +79,17 @@ pub fn reported(
         Ended::new(failure.exit, failure.summary())
     });
     finish(command, ended, reports, output)
+}
+
+/// The report of a call whose arguments nobody understands. `said` is what the parser says.
+pub fn misused(file: &Path, said: &str) -> Result<(), Fault> {
+    let mut lines = said.lines().map(str::trim).filter(|line| !line.is_empty());
+    let message = lines.next().unwrap_or("the arguments make no sense").trim_start_matches("error: ");
+    let mut fault = Fault::new("run:usage", message).hint("`countersign COMMAND --help` lists the flags");
+    fault.causes = lines.map(str::to_owned).collect();
+    let mut run = Run::begun(SystemClock.now(), vec![("version", env!("CARGO_PKG_VERSION").to_owned())]);
+    run.failed.insert(Check::Completed, fault);
+    save(&absolute(file), &run)
 }
 
 fn absolute(file: &Path) -> PathBuf {

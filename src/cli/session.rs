@@ -35,11 +35,7 @@ impl Session {
         let config = settings::load(global)?;
         let store = Arc::new(FileStore::open(&config.state)?);
         let lock = Lock::acquire(&config.state, operation, reports.now())?;
-        let runtime = tokio::runtime::Builder::new_multi_thread()
-            .worker_threads(2)
-            .enable_all()
-            .build()
-            .map_err(|error| Fault::new("run:runtime", "failed to start the async runtime").caused_by(&error))?;
+        let runtime = runtime()?;
         let signals = runtime.block_on(async { Signals::listen() })?;
         Ok(Self { config, store, clock: Arc::new(SystemClock), signals, runtime, _lock: lock })
     }
@@ -61,6 +57,15 @@ impl Session {
         let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
         Ok(Choices { every: self.config.every, only: names(&selection.only)?.into_iter().collect(), force })
     }
+}
+
+/// For commands that ask the network.
+pub fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
+    tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(|error| Fault::new("run:runtime", "failed to start the async runtime").caused_by(&error))
 }
 
 fn parse_name(text: &str) -> Result<LineageName, Failure> {

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, Failure};
 use crate::config::{Config, read};
 use crate::diag::{SourceFile, render};
 use crate::fault::Fault;
@@ -21,8 +21,9 @@ pub fn load(global: &Global) -> Result<Config, Failure> {
     let (text, name, base) = text(global)?;
     let parsed = Config::parse(&text, &name).map_err(|diagnostics| {
         let source = SourceFile { path: name.clone(), bytes: text.clone().into_bytes() };
-        let fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
+        let mut fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
             .hint("every key is explained in policy/countersign.example.yaml");
+        fault.causes = failure::lines(&diagnostics);
         let mut failure = Failure::from(fault);
         failure.details = render::render(&diagnostics, &[source], false);
         failure

@@ -1,10 +1,11 @@
 //! The config repo for a command: fetched, verified, and what to do when it is not.
 
 use std::fmt::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::cli::exit::Exit;
-use crate::cli::failure::Failure;
+use crate::cli::failure::{self, Failure};
+use crate::cli::record;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::config::{Config, read};
@@ -37,12 +38,16 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
         let known = session.config.known();
         match trust::verify(&root, state.as_ref(), &head, &objects, reports.now(), Some(&known))? {
             Verdict::Verified(list) => Ok(*list),
-            Verdict::Refused(refused) => Err(refusal(&refused)),
+            Verdict::Refused(refused) => {
+                record::refused(session, &refused, reports);
+                Err(refusal(&refused))
+            }
         }
     });
     match judged {
         Ok(list) => {
             session.store.write_json(Document::TrustState, list.state())?;
+            record::verified(session, state.as_ref(), list.state(), reports)?;
             tell(reports, &list);
             Ok(Source { list, mode: Mode::Full, refused: None })
         }
@@ -86,14 +91,19 @@ fn tell(reports: &mut Reports, list: &VerifiedList) {
 }
 
 fn remote(session: &Session) -> Remote {
-    let repository = &session.config.repository;
+    remote_into(&session.config, session.config.state.join("git"))
+}
+
+/// The config repo, to be fetched into a bare store of one's own.
+pub fn remote_into(config: &Config, store: PathBuf) -> Remote {
+    let repository = &config.repository;
     Remote {
         url: repository.url.clone(),
         ref_name: repository.ref_name.clone(),
         ssh_key: repository.ssh_key.clone(),
         host_keys: repository.host_keys.iter().map(ToString::to_string).collect(),
         allow_local: repository.allow_local,
-        store: session.config.state.join("git"),
+        store,
     }
 }
 
@@ -155,6 +165,7 @@ fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Fail
             return Err(Failure::new(Exit::Refused, Check::NoRollback, fault));
         }
     }
+    record::refuse_rollback(session, state.as_ref())?;
     Ok(state)
 }
 
@@ -194,7 +205,7 @@ fn renew_only(
 }
 
 /// A refusal by rule as a failure: the first broken rule speaks for all, the rest stand in the details.
-fn refusal(refused: &Refused) -> Failure {
+pub fn refusal(refused: &Refused) -> Failure {
     let Some(first) = refused.refusals.first() else {
         return Failure::new(Exit::Refused, Check::Signature, Fault::new("trust:refused", "the head is refused"));
     };
@@ -222,7 +233,7 @@ fn refusal(refused: &Refused) -> Failure {
     let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
     fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
     fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));
-    fault.causes.extend(refused.diagnostics.iter().filter(|d| d.is_error()).take(5).map(|d| d.message.clone()));
+    fault.causes.extend(failure::lines(&refused.diagnostics));
     fault.hint = Some(first.hint.clone()).filter(|hint| !hint.is_empty());
     let mut failure = Failure::new(Exit::Refused, check(first.rule), fault);
     failure.details = details;

@@ -10,10 +10,11 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 use crate::bucket::{self, S3Bucket};
 use crate::ca::{self, AcmeCa};
 use crate::cli::session::Session;
-use crate::config::read;
-use crate::dns::{self, Route53Dns};
+use crate::config::{Config, read};
+use crate::dns::{self, CaaLookup, Route53Dns};
 use crate::fault::Fault;
-use crate::port::{Bucket, Ca, Dns};
+use crate::port::{Bucket, Ca, Clock, Dns};
+use crate::store::FileStore;
 
 /// The hosted zone for all challenge records, when no pin names one.
 const HOSTED_ZONE: &str = "ACME_HOSTED_ZONE";
@@ -23,8 +24,18 @@ const ACME_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All authorities. None is contacted before something is asked of it.
 pub fn cas(session: &Session) -> Result<BTreeMap<String, Arc<dyn Ca>>, Fault> {
-    let mut cas: BTreeMap<String, Arc<dyn Ca>> = BTreeMap::new();
-    for (name, authority) in &session.config.authorities {
+    let cas = acme(&session.config, &session.store, &session.clock)?;
+    Ok(cas.into_iter().map(|(name, ca)| (name, Arc::new(ca) as Arc<dyn Ca>)).collect())
+}
+
+/// The same with what only this adapter can tell.
+pub fn acme(
+    config: &Config,
+    store: &Arc<FileStore>,
+    clock: &Arc<dyn Clock>,
+) -> Result<BTreeMap<String, AcmeCa>, Fault> {
+    let mut cas = BTreeMap::new();
+    for (name, authority) in &config.authorities {
         let root_pem = authority.root.as_ref().map(|path| read::read(path)).transpose()?;
         let settings = ca::Settings {
             authority: name.clone(),
@@ -33,14 +44,18 @@ pub fn cas(session: &Session) -> Result<BTreeMap<String, Arc<dyn Ca>>, Fault> {
             contact: authority.contact.clone(),
             timeout: ACME_TIMEOUT,
         };
-        let ca = AcmeCa::new(settings, session.store.clone(), session.clock.clone())?;
-        cas.insert(name.clone(), Arc::new(ca));
+        cas.insert(name.clone(), AcmeCa::new(settings, store.clone(), clock.clone())?);
     }
     Ok(cas)
 }
 
-pub async fn dns(session: &Session) -> Result<Arc<dyn Dns>, Fault> {
-    let route53 = &session.config.dns.route53;
+/// Look-ups of CAA records, at the same servers as all others.
+pub fn caa(config: &Config) -> Result<CaaLookup, Fault> {
+    CaaLookup::new(&config.dns.route53.nameservers)
+}
+
+pub async fn dns(config: &Config) -> Result<Arc<dyn Dns>, Fault> {
+    let route53 = &config.dns.route53;
     let sdk = sdk(Aws {
         profile: route53.profile.as_deref(),
         region: Some("us-east-1"),
@@ -58,9 +73,9 @@ pub async fn dns(session: &Session) -> Result<Arc<dyn Dns>, Fault> {
 }
 
 /// A bucket and whether it keeps flat copies, by the name that lists use.
-pub async fn buckets(session: &Session) -> BTreeMap<String, (Arc<dyn Bucket>, bool)> {
+pub async fn buckets(config: &Config) -> BTreeMap<String, (Arc<dyn Bucket>, bool)> {
     let mut buckets: BTreeMap<String, (Arc<dyn Bucket>, bool)> = BTreeMap::new();
-    for (name, configured) in &session.config.buckets {
+    for (name, configured) in &config.buckets {
         let sdk = sdk(Aws {
             profile: configured.profile.as_deref(),
             region: configured.region.as_deref(),

@@ -17,6 +17,7 @@ pub fn read(path: &Path) -> Result<String, Fault> {
     let unreadable = |error: std::io::Error| {
         Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
             .caused_by(&error)
+            .hint("see that the file is there and that this user may read it; --config names another configuration")
             .retry(Retry::Never)
     };
     let mut file = File::open(path).map_err(unreadable)?;

@@ -11,6 +11,7 @@ use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use hickory_resolver::proto::rr::{Name, RData, Record, RecordType};
 use hickory_resolver::{Resolver, ResolverBuilder, TokioResolver};
 
+use crate::caa::Property;
 use crate::fault::Fault;
 
 /// RFC 8555 does not say how many CNAMEs a CA follows. Boulder's resolver stops after about as many.
@@ -82,6 +83,24 @@ impl Lookup {
             _ => None,
         });
         Ok(values.collect())
+    }
+
+    /// The CAA records at `name`, CNAMEs followed.
+    pub async fn caa(&self, name: &str) -> Result<Vec<Property>, Fault> {
+        let records = self.ask(name, RecordType::CAA).await?.into_iter().filter_map(|data| match data {
+            RData::CAA(caa) => Some(Property {
+                critical: caa.issuer_critical,
+                value: String::from_utf8_lossy(&caa.value).into_owned(),
+                tag: caa.tag,
+            }),
+            _ => None,
+        });
+        Ok(records.collect())
+    }
+
+    /// Whether `name` has name servers of its own.
+    pub async fn is_zone(&self, name: &str) -> Result<bool, Fault> {
+        Ok(self.ask(name, RecordType::NS).await?.iter().any(|data| matches!(data, RData::NS(_))))
     }
 
     /// Where `name` leads to by CNAMEs; `name` itself if it has none.

@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::fault::{Fault, Retry};
+use crate::name::Digest;
 use crate::plan::{Basis, FORMAT, Plan};
 
 /// How long a saved plan may be applied.
@@ -93,6 +94,8 @@ fn difference(then: &Basis, now: &Basis) -> Option<String> {
     if then.journal != now.journal {
         return Some("the journal changed: a run was here in between".into());
     }
-    let looked_at = then.pointers.iter().find(|(bucket, digest)| now.pointers.get(*bucket) != Some(digest));
-    looked_at.map(|(bucket, _)| format!("the pointers in bucket {bucket} changed"))
+    // A bucket that was not looked at, then or now, says nothing.
+    let moved = |(bucket, digest): &(&String, &Digest)| now.pointers.get(*bucket).is_some_and(|now| now != *digest);
+    let moved = then.pointers.iter().find(moved);
+    moved.map(|(bucket, _)| format!("the pointers in bucket {bucket} changed"))
 }

@@ -165,6 +165,10 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
             let _ = writeln!(out, "  {} {}: {}", paint.warn("deferred "), step.lineage, reasons.join("; "));
         }
     }
+    for (bucket, fault) in &run.unreachable {
+        let _ = writeln!(out, "  {} bucket {bucket}: {}", paint.bad("FAILED   "), plain(&fault.to_string()));
+        out += &details(fault, "            ");
+    }
     for fault in &applied.left_behind {
         let _ = writeln!(out, "  {} {}", paint.bad("LEFT     "), plain(&fault.to_string()));
     }

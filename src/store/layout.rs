@@ -65,6 +65,10 @@ impl Layout {
         self.root.join("schema")
     }
 
+    pub fn audit(&self) -> PathBuf {
+        self.root.join("audit.jsonl")
+    }
+
     pub fn lock(&self) -> PathBuf {
         self.root.join("lock")
     }

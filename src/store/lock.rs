@@ -41,6 +41,14 @@ pub struct Holder {
 }
 
 impl Lock {
+    /// Who holds the lock of the store at `root`, as far as can be told without touching it.
+    pub fn holder(root: &Path) -> Option<Holder> {
+        let holder: Holder = serde_json::from_str(&fs::read_to_string(root.join("lock")).ok()?).ok()?;
+        // A run that was killed leaves its name behind. The lock itself went with its process.
+        let is_dead = holder.host == host() && !Path::new("/proc").join(holder.pid.to_string()).exists();
+        (!is_dead).then_some(holder)
+    }
+
     /// Takes the lock of the store at `root`, and makes the folder if there is none.
     pub fn acquire(root: &Path, operation: &str, now: OffsetDateTime) -> Result<Self, NoLock> {
         let layout = tree::claim(root).map_err(NoLock::Fault)?;

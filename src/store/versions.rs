@@ -79,6 +79,13 @@ pub fn pems(layout: &Layout, stored: &Stored) -> Result<Pems, Fault> {
     }
 }
 
+/// Leaf and chain of a version in PEM.
+pub fn certificates(layout: &Layout, stored: &Stored) -> Result<(String, String), Fault> {
+    let dir = version_dir(layout, &stored.meta)?;
+    let text = |name: &str| read::text(&dir.join(name))?.ok_or_else(|| missing(&dir.join(name)));
+    Ok((text(CERT)?, text(CHAIN)?))
+}
+
 /// Adds a version above all that were ever used and swaps `live` to it.
 ///
 /// A run that was cut short may come again with the same certificate: it gets the version that it stored.

@@ -1,22 +1,31 @@
 //! Who made each entry of the list what it is.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::rc::Rc;
 
-use crate::fault::Fault;
 use crate::list::List;
 use crate::name::LineageName;
-use crate::trust::content;
-use crate::trust::object::{ObjectId, Objects};
-use crate::trust::root::ListPath;
+use crate::trust::key::Fingerprint;
+use crate::trust::lists::Lists;
+use crate::trust::object::ObjectId;
+use crate::trust::refusal::Stop;
 
-/// A verified commit that changed the list itself, so not a merge.
+/// A verified commit that changed protected paths itself, so not a merge.
 #[derive(Clone, Debug)]
 pub struct Change {
+    pub commit: ObjectId,
+    /// Tree of its parent.
     pub before: Option<ObjectId>,
     pub after: ObjectId,
-    /// Principal and fingerprint.
-    pub signer: String,
+    pub key: Fingerprint,
+    pub principal: String,
+    /// Whether an earlier run accepted it.
+    pub settled: bool,
+}
+
+impl Change {
+    pub fn signer(&self) -> String {
+        format!("{} {}", self.principal, self.key)
+    }
 }
 
 /// The lineages that each signer made what they are.
@@ -24,12 +33,25 @@ pub struct Change {
 #[serde(transparent)]
 pub struct Authors(BTreeMap<String, BTreeSet<LineageName>>);
 
-/// So many bytes of older lists are parsed. Beyond that, everyone who may have made an entry is named.
+/// So many bytes of older lists are parsed, unless it has to be exact. Beyond that, everyone who may have made an
+/// entry is named.
 const MAX_PARSED: usize = 2 * 1024 * 1024;
 
 impl Authors {
     pub fn of(&self, lineage: &LineageName) -> Vec<String> {
         self.0.iter().filter(|(_, made)| made.contains(lineage)).map(|(signer, _)| signer.clone()).collect()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &BTreeSet<LineageName>)> {
+        self.0.iter().map(|(signer, made)| (signer.as_str(), made))
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub(super) fn add(&mut self, signer: &str, made: impl IntoIterator<Item = LineageName>) {
+        self.0.entry(signer.to_owned()).or_default().extend(made);
     }
 
     /// Goes back from `list` over `changes` (newest last) to those that made its entries.
@@ -40,66 +62,38 @@ impl Authors {
         changes: &[Change],
         earlier: Option<&Self>,
         origin: &str,
-        objects: &dyn Objects,
-        path: &ListPath,
-    ) -> Result<Self, Fault> {
+        exact: bool,
+        lists: &mut Lists<'_>,
+    ) -> Result<Self, Stop> {
         let mut found = Self::default();
         let mut open: BTreeSet<_> = list.certificates().map(|certificate| certificate.name.clone()).collect();
-        let mut lists = Lists { objects, path, parsed: 0, last: None };
         for (index, change) in changes.iter().enumerate().rev() {
             if open.is_empty() {
                 return Ok(found);
             }
-            if lists.parsed > MAX_PARSED {
-                let candidates = changes[..=index].iter().map(|change| change.signer.clone());
+            if !exact && lists.read > MAX_PARSED {
+                let candidates = changes[..=index].iter().map(Change::signer);
                 for signer in candidates.collect::<BTreeSet<_>>() {
                     found.0.entry(signer).or_default().extend(open.iter().cloned());
                 }
                 break;
             }
-            let after = lists.at(change.after)?;
-            let before = change.before.map(|tree| lists.at(tree)).transpose()?.unwrap_or_default();
+            let after = lists.at(Some(change.after))?;
+            let before = lists.at(change.before)?;
             let made = |name: &LineageName| after.get(name) == list.get(name) && before.get(name) != list.get(name);
             let (made, rest) = open.into_iter().partition::<BTreeSet<_>, _>(made);
             open = rest;
             if !made.is_empty() {
-                found.0.entry(change.signer.clone()).or_default().extend(made);
+                found.add(&change.signer(), made);
             }
         }
         for name in open {
             let signers = earlier.map(|earlier| earlier.of(&name)).unwrap_or_default();
             let signers = if signers.is_empty() { vec![origin.to_owned()] } else { signers };
             for signer in signers {
-                found.0.entry(signer).or_default().insert(name.clone());
+                found.add(&signer, [name.clone()]);
             }
         }
         Ok(found)
-    }
-}
-
-/// Older lists. One that has errors counts as empty: whoever corrects it makes its entries.
-struct Lists<'a> {
-    objects: &'a dyn Objects,
-    path: &'a ListPath,
-    parsed: usize,
-    /// The list before a change is mostly the one after the change before.
-    last: Option<(ObjectId, Rc<List>)>,
-}
-
-impl Lists<'_> {
-    fn at(&mut self, tree: ObjectId) -> Result<Rc<List>, Fault> {
-        let Some(entry) = self.objects.entry(tree, self.path.path())? else {
-            return Ok(Rc::default());
-        };
-        if let Some((id, list)) = &self.last
-            && *id == entry.id
-        {
-            return Ok(list.clone());
-        }
-        let (list, size) = content::read_older(self.objects, tree, self.path)?;
-        self.parsed += size;
-        let list = Rc::new(list.unwrap_or_default());
-        self.last = Some((entry.id, list.clone()));
-        Ok(list)
     }
 }

@@ -15,6 +15,8 @@ pub const MAX_LIST: usize = 16 * 1024 * 1024;
 const MAX_FILES: usize = 10_000;
 
 pub struct Content {
+    /// Of the commit.
+    pub tree: ObjectId,
     pub list: List,
     pub files: Vec<SourceFile>,
     pub warnings: Vec<Diagnostic>,
@@ -44,16 +46,42 @@ pub fn read(
         let refused = Refused { refusals: vec![refusal], diagnostics: parsed.diagnostics, files, ..Refused::default() };
         return Err(Stop::Refused(Box::new(refused)));
     };
-    Ok(Content { list, files, warnings: parsed.diagnostics, digest })
+    Ok(Content { tree, list, files, warnings: parsed.diagnostics, digest })
 }
 
-/// The list in an older tree if it had no errors, and how many bytes were parsed.
-pub fn read_older(objects: &dyn Objects, tree: ObjectId, list: &ListPath) -> Result<(Option<List>, usize), Fault> {
+/// A list that need not be valid.
+pub struct Older {
+    /// If it has no errors.
+    pub list: Option<List>,
+    /// If there are files at all, and they are plain.
+    pub digest: Option<Digest>,
+    pub size: usize,
+}
+
+/// The list in an older tree.
+pub fn read_older(objects: &dyn Objects, tree: ObjectId, list: &ListPath) -> Result<Older, Fault> {
+    Ok(match older_files(objects, tree, list)? {
+        Some(files) => Older { list: parse(&files, None).list, digest: Some(digest(list, &files)), size: size(&files) },
+        None => Older { list: None, digest: None, size: 0 },
+    })
+}
+
+/// The digest of the list in an older tree, and how many bytes were read.
+pub fn digest_older(objects: &dyn Objects, tree: ObjectId, list: &ListPath) -> Result<(Option<Digest>, usize), Fault> {
+    let files = older_files(objects, tree, list)?;
+    Ok(files.map_or((None, 0), |files| (Some(digest(list, &files)), size(&files))))
+}
+
+fn older_files(objects: &dyn Objects, tree: ObjectId, list: &ListPath) -> Result<Option<Vec<SourceFile>>, Fault> {
     match (Reader { objects, commit: None, list }).files(tree) {
-        Ok(files) => Ok((parse(&files, None).list, files.iter().map(|file| file.bytes.len()).sum())),
-        Err(Stop::Refused(_)) => Ok((None, 0)),
+        Ok(files) => Ok(Some(files)),
+        Err(Stop::Refused(_)) => Ok(None),
         Err(Stop::Fault(fault)) => Err(fault),
     }
+}
+
+fn size(files: &[SourceFile]) -> usize {
+    files.iter().map(|file| file.bytes.len()).sum()
 }
 
 /// A file's own SHA-256; for a directory that of the lines `<sha256>  <path>`.

@@ -58,7 +58,7 @@ pub struct RawCommit {
 }
 
 /// The modes that git knows. Anything else is [`Mode::Other`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Mode {
     Tree,
     File,
@@ -95,7 +95,7 @@ impl fmt::Display for Mode {
 }
 
 /// Where a path leads in a tree.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct TreeEntry {
     pub mode: Mode,
     pub id: ObjectId,

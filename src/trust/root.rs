@@ -58,6 +58,23 @@ impl TrustRoot {
     }
 }
 
+impl TrustRoot {
+    /// Whether the key may sign nothing but merges.
+    pub(super) fn is_merger(&self, key: &Fingerprint) -> bool {
+        let Some(policy) = &self.policy else { return false };
+        self.principals(key).any(|principal| policy.is_merger(principal))
+    }
+
+    /// The person of the policy for whom the key, once accepted for `principal`, stands.
+    pub(super) fn person(&self, key: &Fingerprint, principal: &str) -> Option<&str> {
+        self.policy.as_ref()?.signer(self.principals(key).chain([principal]))
+    }
+
+    fn principals(&self, key: &Fingerprint) -> impl Iterator<Item = &str> {
+        self.signers.get(key).into_iter().flat_map(|signer| signer.principals.iter().map(String::as_str))
+    }
+}
+
 /// Where the list stands in the config repo: a file, or a directory of which every `*.yaml` directly inside counts.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]

@@ -60,7 +60,8 @@ fn unreadable(error: EnvelopeError) -> Refusal {
 
 /// Whom a key stands for, if it may sign by the runner's files and clock.
 ///
-/// `earlier` is whom it stood for when an earlier run accepted the commit. That lasts until the key is revoked.
+/// `earlier` is whom it stood for when an earlier run accepted the commit. What a key did before it was revoked is
+/// judged by name instead: see `cover`.
 pub fn principal(
     root: &TrustRoot,
     key: &PublicKey,
@@ -74,14 +75,14 @@ pub fn principal(
         let refusal = Refusal::new(rule, message).key(fingerprint.clone()).hint(hint);
         Err(known_as.into_iter().fold(refusal, Refusal::principal))
     };
-    if root.revoked.contains(&fingerprint) {
-        let message = format!("the commit is signed by the revoked key {fingerprint}");
-        let hint = "before it was verified: make its changes again with another key, on top of the commit before it; \
-                    afterwards: review it and move the introduction past it";
-        return refuse(RuleId::Revoked, message, hint);
-    }
     if let Some(principal) = earlier {
         return Ok(principal.to_owned());
+    }
+    if root.revoked.contains(&fingerprint) {
+        let message = format!("the commit is signed by the revoked key {fingerprint}");
+        let hint = "make its changes again with another key, on top of the commit before it; if it was reviewed and is \
+                    right, move the introduction past it";
+        return refuse(RuleId::Revoked, message, hint);
     }
     let Some(signer) = signer else {
         let message = format!("the commit is signed by the unknown key {fingerprint}");

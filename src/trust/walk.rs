@@ -24,7 +24,7 @@ const CHUNK: usize = 512;
 pub struct Walked {
     pub commits: usize,
     pub accepted: BTreeMap<Fingerprint, String>,
-    /// Commits that changed the list, oldest first.
+    /// Commits that changed the list or hooks, oldest first.
     pub changes: Vec<Change>,
     pub head_signer: Option<String>,
 }
@@ -191,18 +191,19 @@ impl Judge<'_> {
         proven: Result<PublicKey, Refusal>,
     ) -> Result<Option<String>, Stop> {
         let own = self.own_changes(id, commit)?;
-        let signer = match self.signer(id, proven) {
+        let signer = match self.signer(id, proven, commit.reading.parents.len()) {
             Ok(signer) => Some(signer),
             Err(_) if self.root.require == Require::Protected && own.is_empty() => None,
             Err(refusal) if own.is_empty() => return Err(refusal.into()),
             Err(refusal) => return Err(refusal.path(&own.join(" ")).into()),
         };
         let shown = signer.as_ref().map(|(key, principal)| format!("{principal} {key}"));
-        self.accepted.extend(signer);
-        if let Some(signer) = shown.clone().filter(|_| own.contains(&self.root.list.to_string())) {
+        if let Some((key, principal)) = signer.clone().filter(|_| !own.is_empty()) {
             let before = commit.reading.parents.first().and_then(|parent| self.trees.get(parent)).copied();
-            self.changes.push(Change { before, after: commit.reading.tree, signer });
+            let (after, settled) = (commit.reading.tree, self.settled.contains(&id));
+            self.changes.push(Change { commit: id, before, after, key, principal, settled });
         }
+        self.accepted.extend(signer);
         Ok(shown)
     }
 
@@ -275,13 +276,31 @@ impl Judge<'_> {
         Ok(protected)
     }
 
-    fn signer(&self, id: ObjectId, proven: Result<PublicKey, Refusal>) -> Result<(Fingerprint, String), Refusal> {
+    fn signer(
+        &self,
+        id: ObjectId,
+        proven: Result<PublicKey, Refusal>,
+        parents: usize,
+    ) -> Result<(Fingerprint, String), Refusal> {
         let judged = proven.map_err(|refusal| refusal.hint(how_to_sign(self.base))).and_then(|key| {
             let fingerprint = key.fingerprint();
             let earlier = self.accepted.get(&fingerprint).filter(|_| self.settled.contains(&id));
             let principal = signed::principal(self.root, &key, earlier.map(String::as_str), self.now)?;
+            if parents < 2 && earlier.is_none() && self.root.is_merger(&fingerprint) {
+                return Err(forge_key(fingerprint, &principal));
+            }
             Ok((fingerprint, principal))
         });
         judged.map_err(|refusal| refusal.commit(&id.to_commit()))
     }
+}
+
+fn forge_key(key: Fingerprint, principal: &str) -> Refusal {
+    Refusal::new(RuleId::ForgeKey, format!("the commit is signed by the merger {principal} and is not a merge"))
+        .key(key)
+        .principal(principal)
+        .hint(
+            "a forge signs squashes, rebases and edits in its web pages with its own key, and nobody can tell who made \
+             them: switch the forge to merge commits, or let a person make the commit and sign it",
+        )
 }

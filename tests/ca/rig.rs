@@ -90,7 +90,7 @@ pub async fn until(order: &mut dyn Order, done: impl Fn(&Status) -> bool) -> Sta
         if done(&status) {
             return status;
         }
-        tokio::task::yield_now().await;
+        tokio::time::sleep(order.rest()).await;
     }
 }
 

@@ -5,5 +5,5 @@
 
 mod lab;
 mod parts;
-#[expect(dead_code, reason = "the end-to-end tests read the rest")]
+mod pipeline;
 mod run;

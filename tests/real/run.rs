@@ -1,13 +1,14 @@
 //! The real binary, run against the lab as a nightly job would run it.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 use std::fs::{File, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use crate::lab::daemon::wait_or_kill;
+use crate::lab::daemon::{output, wait_or_kill};
 use crate::lab::{BUCKET, Lab, REGION};
 
 /// Longer than any run in the lab takes, and shorter than nextest's patience.
@@ -16,6 +17,8 @@ const DEADLINE: Duration = Duration::from_secs(90);
 /// A host that runs countersign. Tests change `config` and `env` before a run.
 pub struct Runner {
     dir: PathBuf,
+    /// So many runs were started: each has its own files for what it says.
+    runs: Cell<u32>,
     /// The text of countersign.yaml, with the paths and addresses of the lab.
     pub config: String,
     /// All that the binary finds in its environment.
@@ -29,7 +32,7 @@ pub struct Run {
     pub code: Option<i32>,
     pub stdout: String,
     pub stderr: String,
-    /// Where the run was told to write its JUnit report.
+    /// Where the run was told to write its JUnit report. It was not there before.
     pub junit: PathBuf,
 }
 
@@ -49,7 +52,7 @@ impl Runner {
             ("AWS_REGION", REGION.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
         ]);
-        Runner { dir, config, env }
+        Runner { dir, runs: Cell::new(0), config, env }
     }
 
     /// The lineage store.
@@ -57,24 +60,64 @@ impl Runner {
         self.dir.join("state")
     }
 
-    /// Runs one command to its end.
-    pub fn run(&self, arguments: &[&str]) -> Run {
-        write(&self.dir.join("countersign.yaml"), &self.config);
-        let (stdout, stderr, junit) = (self.dir.join("stdout"), self.dir.join("stderr"), self.dir.join("junit.xml"));
-        let _ = std::fs::remove_file(&junit);
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
-        command.stdout(File::create(&stdout).expect("a file for stdout"));
-        command.stderr(File::create(&stderr).expect("a file for stderr"));
-        let mut child = command.spawn().expect("the binary starts");
-        let status = wait_or_kill(&mut child, DEADLINE);
-        Run { code: status.and_then(|status| status.code()), stdout: read(&stdout), stderr: read(&stderr), junit }
+    /// The folder of the config, where runs are started.
+    pub fn dir(&self) -> &Path {
+        &self.dir
     }
 
-    /// The nightly job: plans and applies in one go, with a JUnit report.
+    /// Runs one command to its end.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        self.start(arguments).end()
+    }
+
+    /// The nightly job: plans and applies in one go.
     pub fn apply(&self) -> Run {
-        let junit = self.dir.join("junit.xml");
-        self.run(&["apply", "--auto-approve", "--junit", junit.to_str().expect("UTF-8")])
+        self.run(&["apply", "--auto-approve"])
+    }
+
+    /// Starts a command, with a JUnit report, and does not wait for it.
+    pub fn start(&self, arguments: &[&str]) -> Running {
+        write(&self.dir.join("countersign.yaml"), &self.config);
+        self.runs.set(self.runs.get() + 1);
+        let [stdout, stderr, junit] =
+            ["stdout", "stderr", "xml"].map(|kind| self.dir.join(format!("run-{}.{kind}", self.runs.get())));
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).arg("--junit").arg(&junit);
+        command.env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        command.stdout(File::create(&stdout).expect("a file for stdout"));
+        command.stderr(File::create(&stderr).expect("a file for stderr"));
+        Running { child: command.spawn().expect("the binary starts"), stdout, stderr, junit }
+    }
+}
+
+/// A run under way.
+pub struct Running {
+    child: Child,
+    stdout: PathBuf,
+    stderr: PathBuf,
+    junit: PathBuf,
+}
+
+impl Running {
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As Jenkins ends a build.
+    pub fn terminate(&self) {
+        output(Command::new("kill").args(["-TERM", &self.child.id().to_string()]));
+    }
+
+    pub fn end(mut self) -> Run {
+        let code = wait_or_kill(&mut self.child, DEADLINE).and_then(|status| status.code());
+        Run { code, stdout: read(&self.stdout), stderr: read(&self.stderr), junit: self.junit }
+    }
+}
+
+impl Run {
+    /// The last line of standard output.
+    pub fn summary(&self) -> &str {
+        self.stdout.lines().last().unwrap_or_default()
     }
 }
 

@@ -1,10 +1,13 @@
 //! Verification over real git objects: threats T1 to T22 and T38 to T41, and the commit fixtures.
 #![cfg(feature = "sandbox")]
 
+mod approvals;
 mod content;
 mod history;
 mod interop;
+mod matrix;
 mod merges;
+mod policy;
 mod revocation;
 mod signatures;
 mod state;
@@ -19,7 +22,7 @@ use countersign::name::{CommitId, Digest, LineageName};
 use countersign::sandbox::repo::{ConfigRepo, Signer};
 use countersign::source::BareStore;
 use countersign::trust::{
-    self, AllowedSigners, ListPath, Refused, Require, TrustRoot, TrustState, Verdict, VerifiedList,
+    self, AllowedSigners, ListPath, Policy, Refused, Require, TrustRoot, TrustState, Verdict, VerifiedList,
 };
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -70,6 +73,18 @@ impl House {
             ref_name: "refs/heads/main".to_owned(),
             list: ListPath::parse("domains.yaml").unwrap(),
         }
+    }
+
+    /// The root with a policy about ann and bob, who sign. `rest` follows.
+    fn ruled(&self, rest: &str) -> TrustRoot {
+        let people = "{ann: {signs: [ann@example.com]}, bob: {signs: [bob@example.com]}}";
+        self.with_policy(&format!("version: 1\npeople: {people}\n{rest}\n"))
+    }
+
+    fn with_policy(&self, text: &str) -> TrustRoot {
+        let root = self.root();
+        let policy = Policy::parse(text, "policy.yaml", &root.signers).unwrap_or_else(|found| panic!("{found:#?}"));
+        TrustRoot { policy: Some(policy), ..root }
     }
 
     fn commit(&self, files: &[(&str, &str)], signer: &Signer) -> CommitId {

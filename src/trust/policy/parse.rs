@@ -136,7 +136,7 @@ fn rule(node: &Node, people: &BTreeMap<String, Person>, f: &mut Findings<'_>) ->
         plain
     });
     let about = about(&fields, f);
-    let by = fields.require("by", f).map(|node| by(node, people, f));
+    let by = fields.require("by", f).and_then(|node| by(node, people, f));
     let threshold = fields.get("threshold").map_or(Some(1), |node| node.number(1, 100, f));
     Some((Rule { id: id?.to_owned(), about: about?, by: by?, threshold: threshold? as usize }, at))
 }
@@ -203,20 +203,19 @@ fn ops(node: &Node, f: &mut Findings<'_>) -> BTreeSet<Op> {
     ops
 }
 
-fn by(node: &Node, people: &BTreeMap<String, Person>, f: &mut Findings<'_>) -> BTreeSet<String> {
+/// `None` if somebody is not known or named twice.
+fn by(node: &Node, people: &BTreeMap<String, Person>, f: &mut Findings<'_>) -> Option<BTreeSet<String>> {
+    let texts = node.texts(f)?;
     let mut by = BTreeSet::new();
-    for (text, at) in node.texts(f).unwrap_or_default() {
-        if !people.contains_key(text) {
-            bad(f, at, format!("`{text}` is not one of the people")).hint(suggest(
-                text,
-                people.keys().map(String::as_str),
-                "people",
-            ));
-        } else if !by.insert(text.to_owned()) {
-            bad(f, at, format!("`{text}` stands twice")).hint("a person counts once");
+    for (text, at) in &texts {
+        if !people.contains_key(*text) {
+            let known = suggest(text, people.keys().map(String::as_str), "people");
+            bad(f, *at, format!("`{text}` is not one of the people")).hint(known);
+        } else if !by.insert((*text).to_owned()) {
+            bad(f, *at, format!("`{text}` stands twice")).hint("a person counts once");
         }
     }
-    by
+    (by.len() == texts.len()).then_some(by)
 }
 
 /// A rule is satisfied by one commit and, for names, by approvals. An approval says nothing about hooks.

@@ -26,7 +26,7 @@ pub fn operation(method: &Method, path: &str, query: &str) -> &'static str {
             _ => "Route53",
         };
     }
-    let object = path.trim_start_matches('/').contains('/');
+    let object = path.trim_matches('/').contains('/');
     match (method.as_str(), object) {
         ("PUT", true) => "PutObject",
         ("GET", true) => "GetObject",

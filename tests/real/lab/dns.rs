@@ -87,16 +87,30 @@ fn answer(view: &View, query: &[u8]) -> Option<Message> {
         answer.set_edns(edns.clone());
     }
     match view.zone_of(&absolute(&question.name().to_ascii())) {
+        // A resolver knows that nobody has the name, a name server only that it is none of its own.
+        None if query.metadata.recursion_desired => answer.metadata.response_code = ResponseCode::NXDomain,
         None => answer.metadata.response_code = ResponseCode::Refused,
         Some(zone) => {
             answer.metadata.authoritative = true;
             look_up(&zone, question.name(), question.query_type(), &mut answer);
+            follow(view, question.query_type(), &mut answer);
         }
     }
     Some(answer)
 }
 
-/// The set asked for, or the CNAME in its place. Where a CNAME leads is the resolver's business.
+/// Adds where a CNAME leads, as a resolver would, as far as the zones of the lab reach. Pebble relies on it.
+fn follow(view: &View, kind: RecordType, answer: &mut Message) {
+    const MAX_CNAMES: usize = 8;
+    for _ in 0..MAX_CNAMES {
+        let Some(RData::CNAME(CNAME(target))) = answer.answers.last().map(|record| record.data.clone()) else { return };
+        let zone = view.zone_of(&absolute(&target.to_ascii()));
+        let (RecordType::A | RecordType::CAA | RecordType::TXT, Some(zone)) = (kind, zone) else { return };
+        look_up(&zone, &target, kind, answer);
+    }
+}
+
+/// The set asked for, or the CNAME in its place.
 fn look_up(zone: &Zone, name: &Name, kind: RecordType, answer: &mut Message) {
     let text = absolute(&name.to_ascii());
     let mut found = records(zone, &text, kind);

@@ -195,6 +195,19 @@ fn dns_refuses_names_outside_its_zones() {
 
 #[test]
 #[ignore = "needs the lab: ci/install"]
+fn dns_follows_a_cname_into_another_zone_as_a_resolver_does() {
+    let aws = Aws::start();
+    let dns = Dns::start(aws.judge.view());
+    let other = aws.judge.create_zone("other.test");
+    aws.judge.seed(&aws.zone_id, &challenge(), "CNAME", &["there.other.test."]);
+    aws.judge.seed(&other, "there.other.test", "TXT", &["\"value\""]);
+
+    assert_eq!(answers(&udp(dns.address(), &challenge(), RecordType::TXT)), ["there.other.test.", "value"]);
+    assert_eq!(answers(&udp(dns.address(), &challenge(), RecordType::CNAME)), ["there.other.test."]);
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
 fn boto3_reads_back_what_was_put() {
     let aws = Aws::start();
     aws.put("certs/www/current.json", "{}").unwrap();

@@ -1,0 +1,303 @@
+//! One lineage on its way through the wave.
+//!
+//! What is next is decided by [`journal::next`] alone; a phase only says how far a lineage may go. Each step writes
+//! to the journal what the next run must know, before the step that makes it necessary.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use tokio::time::Instant;
+
+use crate::apply::wave::{Halt, Wave};
+use crate::apply::{Work, csr, issued};
+use crate::failpoint::reach;
+use crate::fault::{Fault, Retry};
+use crate::journal::{self, Attempt, Entry, Intent, Next, Status, Txt};
+use crate::lineage::Provenance;
+use crate::list::Certificate;
+use crate::port::{Ca, Challenge, Order, OrderRequest};
+
+/// How long a CA may take to validate or to issue before the order is left for the next run.
+const CA_DEADLINE: Duration = Duration::from_secs(600);
+
+/// The first poll comes at once, the second after a quarter of a second, then ever later, at most so far apart.
+const POLL_FIRST: Duration = Duration::from_millis(250);
+const POLL_LAST: Duration = Duration::from_secs(5);
+
+/// A lineage in the wave.
+pub struct Flight<'a, 'b> {
+    pub work: &'a mut Work<'b>,
+    pub certificate: &'b Certificate,
+    pub entry: Entry,
+    pub ca: Arc<dyn Ca>,
+    pub order: Option<Box<dyn Order>>,
+    pub challenges: Vec<(String, Challenge)>,
+    /// The values of this run. The journal may hold older ones too, to be swept.
+    pub records: Vec<Txt>,
+}
+
+impl Flight<'_, '_> {
+    pub fn is_active(&self) -> bool {
+        let outcome = &self.work.outcome;
+        outcome.fault.is_none() && !outcome.interrupted && self.work.stored.is_none()
+    }
+
+    pub fn halt(&mut self, halt: Halt) {
+        match halt {
+            Halt::Failed(fault) => self.work.outcome.fault = Some(fault),
+            Halt::Stopped => self.work.outcome.interrupted = true,
+        }
+    }
+
+    /// Brings the attempt to an order whose state is known: a new one, or the one of an earlier run.
+    pub async fn open(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        if self.entry.attempt.as_ref().is_some_and(|attempt| !fits(attempt, self.certificate, &*self.ca)) {
+            self.forget(wave).await?;
+        }
+        if self.entry.attempt.is_none() {
+            self.intend(wave).await?;
+        }
+        let mut restarts = 0;
+        loop {
+            match self.next() {
+                Some(Next::NewOrder) => self.new_order(wave).await?,
+                Some(Next::Refresh) => self.refresh(wave).await?,
+                Some(Next::Restart) if restarts == 0 => {
+                    restarts += 1;
+                    self.forget(wave).await?;
+                    self.intend(wave).await?;
+                }
+                Some(Next::Restart) => return Err(gone().into()),
+                Some(Next::GiveUp(fault)) => return Err(fault.into()),
+                _ => return Ok(()),
+            }
+        }
+    }
+
+    /// Fetches the authorizations and keeps the challenges that are still to be answered.
+    pub async fn authorize(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        if self.next() != Some(Next::Authorize) {
+            return Ok(());
+        }
+        let authorizations = wave.ask(self.order().authorizations()).await?;
+        let pending = authorizations.into_iter().filter_map(|one| Some((one.base, one.challenge?)));
+        self.challenges = pending.collect();
+        Ok(())
+    }
+
+    /// Answers the challenges and waits for the CA's verdict.
+    pub async fn validate(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        if self.next() != Some(Next::Authorize) {
+            return Ok(());
+        }
+        for (_, challenge) in std::mem::take(&mut self.challenges) {
+            wave.go_on()?;
+            wave.ask(self.order().set_ready(&challenge.url)).await?;
+            reach("after-challenge");
+        }
+        // Not even a stop takes the records away at once: the CA looks at them, and counts what it does not find.
+        self.poll_while(wave, &Status::Pending).await?;
+        reach("after-validated");
+        Ok(())
+    }
+
+    /// Finalizes, downloads, checks and stores.
+    pub async fn finalize(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        loop {
+            wave.go_on()?;
+            match self.next() {
+                Some(Next::Finalize) => {
+                    let csr = STANDARD.decode(&self.attempt().intent.csr).map_err(|error| {
+                        Fault::new("journal:unreadable", "the journaled CSR is not base64").caused_by(&error)
+                    })?;
+                    wave.ask(self.order().finalize(&csr)).await?;
+                    reach("after-finalize");
+                }
+                Some(Next::Wait) => self.poll_while(wave, &Status::Processing).await?,
+                Some(Next::Download(url)) => return self.download(wave, url).await,
+                Some(Next::GiveUp(fault)) => return Err(fault.into()),
+                Some(Next::Restart) => return Err(gone().into()),
+                Some(Next::Authorize | Next::NewOrder | Next::Refresh) | None => {
+                    return Err(Fault::new("acme:order-pending", "the order is still pending after validation").into());
+                }
+            }
+        }
+    }
+
+    /// Writes down how the flight ended: done, to be gone on with, or failed.
+    pub async fn land(&mut self, wave: &Wave<'_>) {
+        self.work.outcome.order_url = self.entry.attempt.as_ref().and_then(|attempt| attempt.order.clone());
+        if self.work.stored.is_some() {
+            self.entry.attempt = None;
+        } else if let Some(fault) = self.work.outcome.fault.clone() {
+            if self.is_hopeless(&fault) {
+                self.entry.attempt = None;
+            }
+            self.entry.fail(fault, wave.ports.clock.now());
+        } else {
+            return;
+        }
+        if let Err(fault) = self.journal(wave).await {
+            self.work.outcome.fault.get_or_insert(fault);
+        }
+        reach("after-attempt-closed");
+    }
+
+    pub async fn journal(&self, wave: &Wave<'_>) -> Result<(), Fault> {
+        let entry = self.entry.clone();
+        wave.stored(move |store| store.write_entry(&entry)).await
+    }
+
+    fn next(&self) -> Option<Next> {
+        let attempt = self.entry.attempt.as_ref()?;
+        Some(journal::next(attempt, self.order.as_ref().and_then(|order| order.status()).as_ref()))
+    }
+
+    fn attempt(&mut self) -> &mut Attempt {
+        self.entry.attempt.as_mut().expect("an order is asked for only after its intent was written")
+    }
+
+    fn order(&mut self) -> &mut dyn Order {
+        self.order.as_mut().expect("only an order with a status has a next step").as_mut()
+    }
+
+    /// Whether the next run must begin anew, because going on with this attempt would end the same way.
+    fn is_hopeless(&self, fault: &Fault) -> bool {
+        let refused = !journal::is_outage(fault) && !matches!(fault.retry, Retry::After(_));
+        let dead_end = ["acme:authorization", "acme:no-dns-01", "acme:order-pending", "acme:unauthorized"];
+        match self.next() {
+            Some(Next::GiveUp(_) | Next::Restart) => true,
+            Some(Next::Download(_)) => refused,
+            _ => refused && (dead_end.contains(&fault.code.as_str()) || fault.code.starts_with("journal:")),
+        }
+    }
+
+    /// Drops an attempt. Its key goes first, so that no crash can pair it with the next intent.
+    async fn forget(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+        self.order = None;
+        self.entry.attempt = None;
+        self.journal(wave).await
+    }
+
+    /// Makes the key and the CSR and journals them. The CA does not hear of it yet.
+    async fn intend(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+        let certificate = self.certificate.clone();
+        let made = tokio::task::spawn_blocking(move || csr::generate(certificate.key, &certificate.identifiers)).await;
+        let (key, csr) =
+            made.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))??;
+        let step = self.work.step;
+        let intent = Intent {
+            identifiers: self.certificate.identifiers.clone(),
+            authority: self.certificate.authority.clone(),
+            directory: self.ca.directory().to_owned(),
+            key: self.certificate.key,
+            profile: self.certificate.profile.clone(),
+            replaces: step.replaces.clone(),
+            csr: STANDARD.encode(csr),
+            provenance: Provenance {
+                commit: wave.basis.commit.clone(),
+                signers: step.signers.clone(),
+                list: wave.basis.list.clone(),
+                trust_root: wave.basis.trust_root.clone(),
+                approvals: step.approvals.clone(),
+                policy: wave.basis.policy.clone(),
+            },
+        };
+        self.entry.attempt = Some(Attempt::new(intent));
+        let entry = self.entry.clone();
+        wave.stored(move |store| {
+            store.write_attempt_key(&entry.lineage, &key)?;
+            reach("after-key");
+            store.write_entry(&entry)
+        })
+        .await?;
+        reach("after-intent");
+        Ok(())
+    }
+
+    async fn new_order(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        let intent = &self.attempt().intent;
+        let mut request = OrderRequest {
+            identifiers: intent.identifiers.clone(),
+            profile: intent.profile.clone(),
+            replaces: intent.replaces.clone(),
+        };
+        let mut order = wave.ask(self.ca.new_order(&request)).await;
+        // `replaces` is consumed by newOrder, not by issuance: after a lost answer the CA finds the same order again.
+        if matches!(&order, Err(Halt::Failed(fault)) if fault.code == "acme:alreadyReplaced") {
+            request.replaces = None;
+            order = wave.ask(self.ca.new_order(&request)).await;
+        }
+        let order = order?;
+        reach("after-new-order");
+        self.attempt().order = Some(order.url().to_owned());
+        self.order = Some(order);
+        self.journal(wave).await?;
+        reach("after-order-journaled");
+        Ok(())
+    }
+
+    async fn refresh(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        if self.order.is_none() {
+            let url = self.attempt().order.clone().unwrap_or_default();
+            self.order = Some(self.ca.order(&url).await?);
+        }
+        wave.ask(self.order().refresh()).await.map(drop)
+    }
+
+    /// Asks again and again while the order has this status, until it changes, the deadline passes or a stop's grace
+    /// is over.
+    async fn poll_while(&mut self, wave: &Wave<'_>, status: &Status) -> Result<(), Halt> {
+        let deadline = Instant::now() + CA_DEADLINE;
+        let mut pause = POLL_FIRST;
+        loop {
+            wave.ask(self.order().refresh()).await?;
+            if self.order().status().as_ref() != Some(status) {
+                return Ok(());
+            }
+            if Instant::now() > deadline {
+                let text = format!("the CA has not finished the order after {} s", CA_DEADLINE.as_secs());
+                let fault = Fault::new("acme:timeout", text).hint("the next run goes on with the same order");
+                return Err(fault.into());
+            }
+            let rest = pause.max(self.order().rest());
+            wave.stop.answer(tokio::time::sleep(rest)).await.ok_or(Halt::Stopped)?;
+            pause = (pause * 2).min(POLL_LAST);
+        }
+    }
+
+    async fn download(&mut self, wave: &Wave<'_>, url: String) -> Result<(), Halt> {
+        if self.attempt().certificate.as_ref() != Some(&url) {
+            self.attempt().certificate = Some(url.clone());
+            self.journal(wave).await?;
+        }
+        reach("after-certificate-journaled");
+        let chain = wave.ask(self.ca.certificate(&url)).await?;
+        reach("after-download");
+        let attempt = self.attempt().clone();
+        let lineage = self.work.step.lineage.clone();
+        let now = wave.ports.clock.now();
+        let keep = move |store: &dyn crate::port::Store| issued::store(store, &lineage, &attempt, &chain, url, now);
+        let stored = wave.stored(keep).await?;
+        reach("after-deploy");
+        self.entry.failures = None;
+        self.work.stored = Some(stored);
+        Ok(())
+    }
+}
+
+/// Whether an attempt of an earlier run is for what the list asks for now.
+fn fits(attempt: &Attempt, certificate: &Certificate, ca: &dyn Ca) -> bool {
+    let intent = &attempt.intent;
+    intent.identifiers == certificate.identifiers
+        && intent.key == certificate.key
+        && intent.profile == certificate.profile
+        && intent.authority == certificate.authority
+        && intent.directory == ca.directory()
+}
+
+fn gone() -> Fault {
+    Fault::new("acme:order-gone", "the CA does not know the order any more").retry(Retry::Later)
+}

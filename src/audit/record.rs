@@ -1,0 +1,142 @@
+//! What a run writes into the log.
+
+use std::collections::BTreeMap;
+
+use super::{Chain, Entry, Kind, Record};
+use crate::fault::Fault;
+use crate::lineage::{Provenance, Stored};
+use crate::name::LineageName;
+use crate::outcome::Outcome;
+use crate::plan::{Action, Basis, Plan, Reason, Step};
+use crate::port::Inventory;
+use crate::trust::{Refused, TrustState};
+
+/// A longer text than this says nothing more.
+const LONGEST: usize = 300;
+
+/// A head was verified.
+pub fn verified(state: &TrustState) -> Record {
+    let by = Provenance {
+        commit: state.last_verified.clone(),
+        signers: state.head_signer.iter().cloned().collect(),
+        list: state.list.clone(),
+        trust_root: state.trust_root.clone(),
+        approvals: Vec::new(),
+        policy: None,
+    };
+    Record { by: Some(by), ..Record::new(Kind::Verified) }
+}
+
+/// A head was refused.
+pub fn refused(refused: &Refused) -> Record {
+    let rules: Vec<&str> = refused.refusals.iter().map(|refusal| refusal.rule.as_str()).collect();
+    Record { head: refused.head.clone(), result: Some(clip(&rules.join(" "))), ..Record::new(Kind::Refused) }
+}
+
+/// What an approved plan is about to do: written before the first order.
+pub fn intent(plan: &Plan, limits_forced: bool) -> Vec<Record> {
+    let digest = plan.digest();
+    let mut records = Vec::new();
+    if limits_forced {
+        let by = Some(by(&plan.basis, None));
+        let result = Some("--force-limits".to_owned());
+        records.push(Record { by, result, plan: Some(digest.clone()), ..Record::new(Kind::Forced) });
+    }
+    for step in &plan.steps {
+        let forced = step.reasons.iter().find_map(|reason| match reason {
+            Reason::Forced { reason } => Some(reason),
+            _ => None,
+        });
+        if let Some(reason) = forced {
+            records.push(Record { result: Some(clip(reason)), ..about(plan, step, Kind::Forced) });
+        }
+        if step.action.orders() {
+            records.push(Record { plan: Some(digest.clone()), ..about(plan, step, Kind::Ordering) });
+        }
+    }
+    records
+}
+
+/// What became of it. Orders of earlier runs that were cut short before they could write it down are told too.
+pub fn results(chain: &Chain, plan: &Plan, outcomes: &[Outcome], inventory: &Inventory) -> Vec<Record> {
+    let mut records: Vec<Record> = open_orders(chain)
+        .into_iter()
+        .filter_map(|(lineage, entry)| finished(entry, inventory.live.get(lineage)?))
+        .collect();
+    let steps: BTreeMap<&LineageName, &Step> = plan.steps.iter().map(|step| (&step.lineage, step)).collect();
+    for outcome in outcomes {
+        let Some(step) = steps.get(&outcome.lineage) else { continue };
+        let live = inventory.live.get(&outcome.lineage);
+        if let Some(fault) = &outcome.fault {
+            let order_url = outcome.order_url.clone();
+            records.push(Record { order_url, result: Some(tell(fault)), ..about(plan, step, Kind::Failed) });
+        } else if outcome.action == Action::Stash {
+            records.push(about(plan, step, Kind::Stashed));
+        } else if step.unstash {
+            records.push(about(plan, step, Kind::Unstashed));
+        }
+        for (bucket, fault) in &outcome.published {
+            let kind = if fault.is_some() { Kind::Failed } else { Kind::Published };
+            let record = live.map_or_else(|| about(plan, step, kind), |live| of_version(live, kind));
+            records.push(Record { bucket: Some(bucket.clone()), result: fault.as_ref().map(tell), ..record });
+        }
+    }
+    records
+}
+
+/// The last order of each lineage that has no certificate yet.
+fn open_orders(chain: &Chain) -> BTreeMap<&LineageName, &Entry> {
+    let mut open = BTreeMap::new();
+    for entry in &chain.entries {
+        match (entry.record.kind, &entry.record.lineage) {
+            (Kind::Ordering, Some(lineage)) => drop(open.insert(lineage, entry)),
+            (Kind::Issued, Some(lineage)) => drop(open.remove(lineage)),
+            _ => {}
+        }
+    }
+    open
+}
+
+fn finished(order: &Entry, live: &Stored) -> Option<Record> {
+    let ours = live.meta.stored_at >= order.time && live.facts().identifiers == order.record.names;
+    ours.then(|| Record { order_url: Some(live.meta.order_url.clone()), ..of_version(live, Kind::Issued) })
+}
+
+fn of_version(stored: &Stored, kind: Kind) -> Record {
+    Record {
+        by: Some(stored.meta.provenance.clone()),
+        lineage: Some(stored.meta.lineage.clone()),
+        names: stored.facts().identifiers.clone(),
+        lineage_version: Some(stored.meta.version),
+        serial: Some(stored.facts().serial.clone()),
+        ..Record::new(kind)
+    }
+}
+
+fn about(plan: &Plan, step: &Step, kind: Kind) -> Record {
+    Record {
+        by: Some(by(&plan.basis, Some(step))),
+        lineage: Some(step.lineage.clone()),
+        names: step.certificate.as_ref().map(|certificate| certificate.identifiers.clone()).unwrap_or_default(),
+        ..Record::new(kind)
+    }
+}
+
+fn by(basis: &Basis, step: Option<&Step>) -> Provenance {
+    Provenance {
+        commit: basis.commit.clone(),
+        signers: step.map(|step| step.signers.clone()).unwrap_or_default(),
+        list: basis.list.clone(),
+        trust_root: basis.trust_root.clone(),
+        approvals: step.map(|step| step.approvals.clone()).unwrap_or_default(),
+        policy: basis.policy.clone(),
+    }
+}
+
+fn tell(fault: &Fault) -> String {
+    clip(&fault.to_string())
+}
+
+fn clip(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(LONGEST).collect()
+}

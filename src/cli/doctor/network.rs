@@ -1,0 +1,165 @@
+//! What others have to tell: the config repo, the CAs, DNS and the buckets. Nothing of it is kept.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use super::{Checked, Sheet, State};
+use crate::audit::copy;
+use crate::caa;
+use crate::cli::probe::{self, Applicants, Outlook, Probe};
+use crate::cli::session::runtime;
+use crate::cli::{source, wire};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::dns::CaaLookup;
+use crate::fault::Fault;
+use crate::list::Certificate;
+use crate::port::Clock;
+use crate::source::BareStore;
+use crate::store::{Document, FileStore};
+use crate::trust::{self, TrustRoot, TrustState, Verdict, VerifiedList};
+
+pub fn ask(config: &Config, root: &TrustRoot, store: Arc<FileStore>, sheet: &mut Sheet<'_>) {
+    let Some(list) = head(config, root, &store, sheet) else { return };
+    let runtime = match runtime() {
+        Ok(runtime) => runtime,
+        Err(fault) => return sheet.add(Checked::of("network", State::Fail, &fault)),
+    };
+    let certificates: Vec<&Certificate> = list.list().certificates().collect();
+    runtime.block_on(async {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let applicants = authorities(config, &store, &clock, &certificates, sheet).await;
+        zones(config, &certificates, sheet).await;
+        match wire::caa(config) {
+            Ok(lookup) => records(&lookup, &applicants, &certificates, sheet).await,
+            Err(fault) => sheet.add(Checked::of("caa", State::Fail, &fault)),
+        }
+        buckets(config, &store, &certificates, sheet).await;
+    });
+}
+
+/// Fetches into a folder that goes away again, and judges the tip as a run would.
+fn head(config: &Config, root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<'_>) -> Option<VerifiedList> {
+    let judged = (|| {
+        let folder = tempfile::tempdir()
+            .map_err(|error| Fault::new("git:store", "failed to make a temporary folder").caused_by(&error))?;
+        let path = folder.path().join("git");
+        let head = source::remote_into(config, path.clone()).fetch()?;
+        sheet.add(Checked::ok("repo", format!("{} is at {}", config.repository.ref_name, head.short())));
+        let state: Option<TrustState> = store.read_json(Document::TrustState)?;
+        let now = SystemClock.now();
+        trust::verify(root, state.as_ref(), &head, &BareStore::open(&path)?, now, Some(&config.known()))
+    })();
+    match judged {
+        Ok(Verdict::Verified(list)) => {
+            let signer = list.head_signer().unwrap_or("nobody: it touches nothing protected");
+            sheet.add(Checked::ok("tip", format!("{} verifies, signed by {signer}", list.commit().short())));
+            Some(*list)
+        }
+        Ok(Verdict::Refused(refused)) => {
+            let failure = source::refusal(&refused);
+            sheet.add(Checked::of("tip", State::Fail, &failure.fault));
+            None
+        }
+        Err(fault) => {
+            sheet.add(Checked::of("repo", State::Fail, &fault));
+            None
+        }
+    }
+}
+
+async fn authorities(
+    config: &Config,
+    store: &Arc<FileStore>,
+    clock: &Arc<dyn Clock>,
+    certificates: &[&Certificate],
+    sheet: &mut Sheet<'_>,
+) -> Applicants {
+    let used: BTreeSet<&String> = certificates.iter().map(|certificate| &certificate.authority).collect();
+    let cas = wire::acme(config, store, clock).unwrap_or_else(|fault| {
+        sheet.add(Checked::of("ca", State::Fail, &fault));
+        BTreeMap::new()
+    });
+    for (name, ca) in cas.iter().filter(|(name, _)| used.contains(name)) {
+        sheet.add(match ca.existing_account().await {
+            Ok(Some(url)) => Checked::ok("ca", format!("`{name}` answers and knows the account {url}")),
+            Ok(None) => match ca.caa_identities().await {
+                Ok(_) => Checked::ok("ca", format!("`{name}` answers; the first order makes the account")),
+                Err(fault) => Checked::of("ca", State::Fail, &fault),
+            },
+            Err(fault) => Checked::of("ca", State::Fail, &fault),
+        });
+    }
+    probe::applicants(config, store, clock, certificates).await.unwrap_or_default()
+}
+
+async fn zones(config: &Config, certificates: &[&Certificate], sheet: &mut Sheet<'_>) {
+    let probes = match wire::dns(config).await {
+        Ok(dns) => probe::zones(dns.as_ref(), certificates).await,
+        Err(fault) => return sheet.add(Checked::of("zone", State::Fail, &fault)),
+    };
+    let missing: Vec<&Probe> = probes.iter().filter(|probe| probe.outlook() == Outlook::Bad).collect();
+    if missing.is_empty() {
+        sheet.add(Checked::ok("zone", format!("{} names have their hosted zones", probes.len())));
+    }
+    for probe in missing {
+        let fix = if let probe::Found::Fault(fault) = &probe.found { fault.hint.clone() } else { None };
+        sheet.add(Checked { check: "zone", state: State::Fail, fact: probe.fact(), fix });
+    }
+}
+
+/// The names of one zone, judged for one authority.
+#[derive(Default)]
+struct Judged {
+    worst: Option<(Outlook, String)>,
+    names: usize,
+}
+
+/// One line for each zone and authority: the worst name speaks, and the record that makes it right is printed.
+async fn records(lookup: &CaaLookup, applicants: &Applicants, certificates: &[&Certificate], sheet: &mut Sheet<'_>) {
+    let authority_of: BTreeMap<_, _> = certificates.iter().map(|one| (&one.name, &one.authority)).collect();
+    let mut judged: BTreeMap<(String, &String), Judged> = BTreeMap::new();
+    let probes = probe::caa(lookup, applicants, certificates).await;
+    let mut zones: BTreeMap<String, String> = BTreeMap::new();
+    for probe in &probes {
+        let base = probe.identifier.base();
+        if !zones.contains_key(base) {
+            let zone = lookup.zone(base).await.unwrap_or_else(|_| base.to_owned());
+            zones.insert(base.to_owned(), zone);
+        }
+        let entry = judged.entry((zones[base].clone(), authority_of[&probe.lineage])).or_default();
+        entry.names += 1;
+        if entry.worst.as_ref().is_none_or(|(worst, _)| *worst < probe.outlook()) {
+            entry.worst = Some((probe.outlook(), probe.fact()));
+        }
+    }
+    for ((zone, authority), Judged { worst, names }) in judged {
+        let Some((outlook, fact)) = worst else { continue };
+        let us = applicants.get(authority).and_then(|us| us.as_ref().ok());
+        let record = us.and_then(|us| caa::record(&zone, us));
+        let fix = record.as_ref().map(|record| format!("let the zone hold: {record}"));
+        sheet.add(match outlook {
+            Outlook::Good => Checked::ok("caa", format!("{names} names of {zone}: {}", record.unwrap_or_default())),
+            Outlook::Doubtful => Checked { check: "caa", state: State::Warn, fact, fix },
+            Outlook::Bad => Checked { check: "caa", state: State::Fail, fact, fix },
+        });
+    }
+}
+
+async fn buckets(config: &Config, store: &FileStore, certificates: &[&Certificate], sheet: &mut Sheet<'_>) {
+    let chain = store.audit().unwrap_or_default();
+    for (name, (bucket, _)) in wire::buckets(config).await {
+        if !certificates.iter().any(|certificate| certificate.publish.contains(&name)) {
+            continue;
+        }
+        let looked = async { bucket.list().await.map(|listing| listing.len()) };
+        let result = match looked.await {
+            Ok(objects) => copy::compare(bucket.as_ref(), &chain).await.map(|_| objects),
+            Err(fault) => Err(fault),
+        };
+        sheet.add(match result {
+            Ok(objects) => Checked::ok("bucket", format!("`{name}` holds {objects} objects")),
+            Err(fault) => Checked::of("bucket", State::Fail, &fault),
+        });
+    }
+}

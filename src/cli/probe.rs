@@ -1,0 +1,155 @@
+//! What would stop an order before it is made: CAA records and missing zones.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::caa::{self, Applicant, Judgement};
+use crate::cli::wire;
+use crate::config::Config;
+use crate::dns::CaaLookup;
+use crate::fault::Fault;
+use crate::list::Certificate;
+use crate::name::{Identifier, LineageName};
+use crate::port::{Accounts, Clock, Dns};
+use crate::report::terminal::{self, Paint, plain};
+use crate::store::FileStore;
+
+/// What was found out about one identifier of one lineage.
+#[derive(Clone, Debug, Serialize)]
+pub struct Probe {
+    pub check: &'static str,
+    pub lineage: LineageName,
+    pub identifier: Identifier,
+    #[serde(flatten)]
+    pub found: Found,
+}
+
+/// The answer of a probe.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Found {
+    Caa(Judgement),
+    /// The id of the zone.
+    Zone(String),
+    Fault(Fault),
+}
+
+/// How sure an order would be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outlook {
+    Good,
+    /// It works, and more than it should.
+    Doubtful,
+    Bad,
+}
+
+/// Each authority that some certificate uses, as CAA records see it.
+pub type Applicants = BTreeMap<String, Result<Applicant, Fault>>;
+
+impl Probe {
+    pub fn outlook(&self) -> Outlook {
+        match &self.found {
+            Found::Caa(Judgement::Sealed { .. }) | Found::Zone(_) => Outlook::Good,
+            Found::Caa(Judgement::Open | Judgement::Loose { .. }) => Outlook::Doubtful,
+            Found::Caa(Judgement::Forbidden { .. }) | Found::Fault(_) => Outlook::Bad,
+        }
+    }
+
+    pub fn fact(&self) -> String {
+        let name = &self.identifier;
+        match &self.found {
+            Found::Zone(id) => format!("{name} is in zone {id}"),
+            Found::Fault(fault) => format!("{name}: {fault}"),
+            Found::Caa(Judgement::Open) => format!("{name} has no CAA record: every CA may issue for it"),
+            Found::Caa(Judgement::Sealed { at }) => format!("{name}: the CAA record of {at} lets only us"),
+            Found::Caa(Judgement::Loose { at, why }) => format!("{name}: the CAA record of {at} is wide, {why}"),
+            Found::Caa(Judgement::Forbidden { at, why }) => {
+                format!("{name}: the CAA record of {at} forbids the order, {why}")
+            }
+        }
+    }
+
+    /// One line for people, with the hint of a fault below.
+    pub fn text(&self, paint: Paint) -> String {
+        let word = match self.outlook() {
+            Outlook::Good => paint.good("ok   "),
+            Outlook::Doubtful => paint.warn("warn "),
+            Outlook::Bad => paint.bad("STOPS"),
+        };
+        let line = format!("  {word}  {:<4}  {}: {}\n", self.check, self.lineage, plain(&self.fact()));
+        match &self.found {
+            Found::Fault(fault) => line + &terminal::details(fault, "                "),
+            _ => line,
+        }
+    }
+}
+
+/// Asks the directories for the names of the CAs. Accounts are taken as they are stored.
+pub async fn applicants(
+    config: &Config,
+    store: &Arc<FileStore>,
+    clock: &Arc<dyn Clock>,
+    certificates: &[&Certificate],
+) -> Result<Applicants, Fault> {
+    let used: BTreeSet<&String> = certificates.iter().map(|certificate| &certificate.authority).collect();
+    let mut applicants = Applicants::new();
+    for (name, ca) in wire::acme(config, store, clock)?.into_iter().filter(|(name, _)| used.contains(name)) {
+        let account = store.load(&name)?.and_then(|(_, url)| url);
+        let identities = match ca.caa_identities().await {
+            Ok(identities) if identities.is_empty() => Err(Fault::new(
+                "caa:no-identity",
+                format!("the authority `{name}` does not say by which name CAA records call it"),
+            )),
+            identities => identities,
+        };
+        applicants.insert(name, identities.map(|identities| Applicant { identities, account }));
+    }
+    Ok(applicants)
+}
+
+/// Judges the CAA records of every identifier.
+pub async fn caa(lookup: &CaaLookup, applicants: &Applicants, certificates: &[&Certificate]) -> Vec<Probe> {
+    let bases = bases(certificates);
+    let found = lookup.relevant(&bases).await;
+    let found: BTreeMap<&str, _> = bases.iter().map(String::as_str).zip(found).collect();
+    let judge = |certificate: &Certificate, identifier: &Identifier| {
+        let set = found[identifier.base()].clone()?;
+        let us = applicants.get(&certificate.authority).cloned().unwrap_or_else(|| {
+            Err(Fault::new("acme:unknown-authority", format!("there is no authority `{}`", certificate.authority)))
+        })?;
+        Ok(Found::Caa(caa::judge(set.as_ref(), identifier.is_wildcard(), &us)))
+    };
+    each(certificates, "caa", judge)
+}
+
+/// Looks for the hosted zone of every identifier.
+pub async fn zones(dns: &dyn Dns, certificates: &[&Certificate]) -> Vec<Probe> {
+    let bases = bases(certificates);
+    let found = dns.locate(&bases).await;
+    let found: BTreeMap<&str, _> = bases.iter().map(String::as_str).zip(found).collect();
+    each(certificates, "zone", |_, identifier| found[identifier.base()].clone().map(|set| Found::Zone(set.zone)))
+}
+
+/// The names to look up, each once.
+pub fn bases(certificates: &[&Certificate]) -> Vec<String> {
+    let names = certificates.iter().flat_map(|certificate| &certificate.identifiers);
+    names.map(|name| name.base().to_owned()).collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+fn each(
+    certificates: &[&Certificate],
+    check: &'static str,
+    ask: impl Fn(&Certificate, &Identifier) -> Result<Found, Fault>,
+) -> Vec<Probe> {
+    let pairs = certificates.iter().flat_map(|one| one.identifiers.iter().map(move |name| (*one, name)));
+    pairs
+        .map(|(certificate, identifier)| Probe {
+            check,
+            lineage: certificate.name.clone(),
+            identifier: identifier.clone(),
+            found: ask(certificate, identifier).unwrap_or_else(Found::Fault),
+        })
+        .collect()
+}

@@ -1,0 +1,168 @@
+//! `countersign show LINEAGE`: what the certificate says, and who authorised it.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+use time::OffsetDateTime;
+
+use crate::bucket::layout;
+use crate::cli::args::{Global, Show as Args};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::settings;
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::fault::{Fault, Retry};
+use crate::lineage::Stored;
+use crate::lineage::describe::{Description, describe};
+use crate::name::LineageName;
+use crate::plan::days;
+use crate::port::{Clock, Inventory, RenewalInfo, Store};
+use crate::report::stamp;
+use crate::report::terminal::plain;
+use crate::store::FileStore;
+
+pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
+    match show(global, args, output) {
+        Ok(exit) => exit,
+        Err(failure) => {
+            failure.show("show", output);
+            output.summary("show", failure.exit, &failure.summary());
+            failure.exit
+        }
+    }
+}
+
+/// Everything that is known about a lineage.
+struct Shown {
+    state: &'static str,
+    stored: Stored,
+    chain: Vec<Description>,
+    ari: Option<RenewalInfo>,
+    versions: Vec<u64>,
+    /// Name and place of each bucket that holds this version.
+    published: Vec<(String, String)>,
+    /// Why the last order failed, if it did.
+    waits: Option<String>,
+}
+
+fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
+    let config = settings::load(global)?;
+    let store = FileStore::open_read_only(&config.state)?;
+    let inventory = store.observe()?;
+    let (name, state, stored) = find(&inventory, &args.lineage)?;
+    let (leaf, chain) = store.certificates(&stored)?;
+    let renewal_infos = store.renewal_infos()?;
+    let shown = Shown {
+        state,
+        chain: describe(&(leaf + &chain))?,
+        ari: stored.facts().ari_id.as_ref().and_then(|id| renewal_infos.get(id)).cloned(),
+        versions: store.versions(&name)?.iter().map(|stored| stored.meta.version).collect(),
+        published: stored.published.keys().map(|bucket| (bucket.clone(), place(&config, bucket, &stored))).collect(),
+        waits: inventory.journal.get(&name).and_then(|entry| entry.failures.as_ref()).map(|failures| {
+            format!("failed {} times, next try {}: {}", failures.count, stamp(failures.not_before), failures.last)
+        }),
+        stored,
+    };
+    output.text(&text(&shown, SystemClock.now()));
+    output.json("show", object(&shown));
+    let facts = shown.stored.facts();
+    let version = shown.stored.meta.version;
+    output.summary("show", Exit::Done, &format!("{name} v{version}, {state}, until {}", facts.not_after.date()));
+    Ok(Exit::Done)
+}
+
+fn find(inventory: &Inventory, text: &str) -> Result<(LineageName, &'static str, Stored), Fault> {
+    let none = || {
+        Fault::new("store:no-lineage", format!("the store holds no lineage `{}`", plain(text)))
+            .hint("`countersign status` lists the names")
+            .retry(Retry::Never)
+    };
+    let name = LineageName::parse(text).map_err(|error| none().caused_by(&error))?;
+    if let Some(fault) = inventory.broken.get(&name) {
+        return Err(fault.clone());
+    }
+    let live = inventory.live.get(&name).map(|stored| ("live", stored));
+    let stash = || inventory.stash.get(&name).map(|stored| ("stashed", stored));
+    let (state, stored) = live.or_else(stash).ok_or_else(none)?;
+    Ok((name, state, stored.clone()))
+}
+
+fn place(config: &Config, bucket: &str, stored: &Stored) -> String {
+    let key = layout::version_prefix(stored);
+    match config.buckets.get(bucket) {
+        Some(bucket) => format!("s3://{}/{}{key}", bucket.bucket, bucket.prefix),
+        None => key,
+    }
+}
+
+fn text(shown: &Shown, now: OffsetDateTime) -> String {
+    let (meta, facts) = (&shown.stored.meta, shown.stored.facts());
+    let leaf = shown.chain.first();
+    let names: Vec<&str> = facts.identifiers.iter().map(|name| name.as_str()).collect();
+    let left = facts.not_after - now;
+    let left = if left.is_positive() { format!("{} left", days(left)) } else { "expired".into() };
+    let subject = leaf.map(|leaf| leaf.subject.as_str()).filter(|subject| !subject.is_empty()).unwrap_or("(empty)");
+    let mut out = format!("{}  {}  version {}\n", meta.lineage, shown.state, meta.version);
+    let mut row = |name: &str, value: &str| {
+        let _ = writeln!(out, "  {name:<12} {}", plain(value));
+    };
+    row("subject", subject);
+    row("names", &names.join(", "));
+    row("issuer", leaf.map_or(&facts.issuer, |leaf| &leaf.issuer));
+    row("valid", &format!("{} to {} ({left})", stamp(facts.not_before), stamp(facts.not_after)));
+    row("serial", &facts.serial);
+    row("fingerprint", &facts.fingerprint.to_string());
+    row("key", facts.key.map_or("other", |key| key.as_str()));
+    match &shown.ari {
+        Some(info) => row("ari window", &format!("{} to {}", stamp(info.start), stamp(info.end))),
+        None => row("ari window", "not known"),
+    }
+    for (at, link) in shown.chain.iter().enumerate().skip(1) {
+        row(if at == 1 { "chain" } else { "" }, &format!("{}, until {}", link.subject, link.not_after.date()));
+    }
+    let provenance = &meta.provenance;
+    row("authorised", &format!("commit {}", provenance.commit));
+    provenance.signers.iter().for_each(|signer| row("  signed by", signer));
+    row("  list", &provenance.list.to_string());
+    row("  trust root", &provenance.trust_root.to_string());
+    row("ordered at", &format!("{} ({}), stored {}", meta.authority, meta.directory, stamp(meta.stored_at)));
+    row("order", &meta.order_url);
+    for (bucket, place) in &shown.published {
+        row("published", &format!("{bucket}  {place}"));
+    }
+    if shown.published.is_empty() {
+        row("published", "nowhere");
+    }
+    let versions: Vec<String> = shown.versions.iter().map(u64::to_string).collect();
+    row("versions", &versions.join(" "));
+    if let Some(waits) = &shown.waits {
+        row("renewal", waits);
+    }
+    out
+}
+
+fn object(shown: &Shown) -> Value {
+    let (meta, facts) = (&shown.stored.meta, shown.stored.facts());
+    let published: Vec<Value> =
+        shown.published.iter().map(|(bucket, place)| json!({"bucket": bucket, "place": place})).collect();
+    json!({
+        "exit": 0,
+        "name": meta.lineage,
+        "state": shown.state,
+        "lineage_version": meta.version,
+        "certificate": facts,
+        "chain": shown.chain,
+        "ari_window": shown.ari,
+        "provenance": meta.provenance,
+        "authority": meta.authority,
+        "directory": meta.directory,
+        "order_url": meta.order_url,
+        "certificate_url": meta.certificate_url,
+        "stored_at": stamp(meta.stored_at),
+        "published": published,
+        "versions": shown.versions,
+        "waits": shown.waits,
+    })
+}

@@ -1,0 +1,144 @@
+//! Whether the right people stand behind what is new at the head.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use time::OffsetDateTime;
+
+use crate::name::Digest;
+use crate::trust::approval::{self, Approvals};
+use crate::trust::authors::{Authors, Change};
+use crate::trust::content::Content;
+use crate::trust::cover::{Approved, Effective};
+use crate::trust::lists::Lists;
+use crate::trust::object::{ObjectId, Objects};
+use crate::trust::policy::Policy;
+use crate::trust::refusal::{Refusal, Stop};
+use crate::trust::root::TrustRoot;
+use crate::trust::walk::{self, Walked};
+use crate::trust::{TrustState, cover, hooks, withdrawn};
+
+/// What is judged: the head, and what leads to it.
+pub struct Question<'a> {
+    pub root: &'a TrustRoot,
+    pub state: Option<&'a TrustState>,
+    pub objects: &'a dyn Objects,
+    pub walked: &'a Walked,
+    pub content: &'a Content,
+    pub authors: &'a Authors,
+    pub now: OffsetDateTime,
+}
+
+impl Question<'_> {
+    /// Who approved each entry of the list, if the effective change is covered and nothing was withdrawn.
+    pub fn judge(&self, lists: &mut Lists<'_>) -> Result<Authors, Stop> {
+        let Self { root, state, content, walked, .. } = self;
+        if let Some(state) = state.filter(|_| walked.commits == 0) {
+            return Ok(state.approvers.clone());
+        }
+        let mut found = Found::default();
+        if let Some(policy) = &root.policy {
+            self.cover(policy, lists, &mut found)?;
+        }
+        let approvers = self.approvers(&found, lists)?;
+        let mut refusals = found.refusals;
+        refusals.extend(withdrawn::refusals(root, &content.list, self.authors, &approvers));
+        if !root.revoked.is_empty() {
+            refusals.extend(hooks::withdrawn(root, self.objects, content.tree, &walked.changes)?);
+        }
+        if refusals.is_empty() {
+            return Ok(approvers);
+        }
+        refusals.extend(found.bad);
+        Err(refusals.into())
+    }
+
+    fn cover(&self, policy: &Policy, lists: &mut Lists<'_>, found: &mut Found) -> Result<(), Stop> {
+        let Self { root, objects, content, walked, .. } = self;
+        let base_tree = self.base_tree()?;
+        self.approvals(policy, base_tree, lists, found)?;
+        let base = lists.at(Some(base_tree))?;
+        let effective =
+            Effective { base: &base, head: &content.list, changes: &walked.changes, approved: &found.approved };
+        found.refusals = cover::refusals(root, policy, &effective, lists)?;
+        let hooks = hooks::not_covered(root, policy, *objects, base_tree, content.tree, &walked.changes)?;
+        found.refusals.extend(hooks);
+        Ok(())
+    }
+
+    /// Of what was verified last, or of the introduction.
+    fn base_tree(&self) -> Result<ObjectId, Stop> {
+        let commit = self.state.map_or(&self.root.introduction, |state| &state.last_verified);
+        Ok(walk::agreed_reading(self.objects, walk::object_id(commit)?)?.tree)
+    }
+
+    /// Reads the approvals of every list that was on the way to the head.
+    fn approvals(&self, policy: &Policy, base: ObjectId, lists: &mut Lists<'_>, found: &mut Found) -> Result<(), Stop> {
+        let Self { root, objects, content, walked, .. } = self;
+        let approved = approval::lists(*objects, content.tree)?;
+        if approved.is_empty() {
+            return Ok(());
+        }
+        let way = Way::find(base, content, &walked.changes, lists)?;
+        for list in approved {
+            let Some((until, after)) = way.after.get(&list) else { continue };
+            let previous: BTreeSet<_> = way.before.keys().filter(|before| **before != list).cloned().collect();
+            let read = approval::read(root, policy, *objects, content.tree, &list, &previous, self.now)?;
+            let Approvals { good, bad } = read;
+            found.bad.extend(bad);
+            let after = lists.at(Some(*after))?;
+            for approval in good {
+                let before = lists.at(way.before.get(&approval.previous).copied())?;
+                found.approved.push(Approved { approval, before, after: after.clone(), until: *until });
+            }
+        }
+        Ok(())
+    }
+
+    /// Those of now, and for entries that have not changed those of earlier runs.
+    fn approvers(&self, found: &Found, lists: &mut Lists<'_>) -> Result<Authors, Stop> {
+        let head = &self.content.list;
+        let mut approvers = Authors::default();
+        if let Some(state) = self.state.filter(|state| !state.approvers.is_empty()) {
+            let base = lists.at(Some(self.base_tree()?))?;
+            for (signer, made) in state.approvers.iter() {
+                let same = made.iter().filter(|name| head.get(name).is_some() && base.get(name) == head.get(name));
+                approvers.add(signer, same.cloned());
+            }
+        }
+        for approved in &found.approved {
+            let about = head.certificates().map(|entry| &entry.name).filter(|name| approved.approves(name, head));
+            approvers.add(&approved.approval.signer(), about.cloned());
+        }
+        Ok(approvers)
+    }
+}
+
+#[derive(Default)]
+struct Found {
+    refusals: Vec<Refusal>,
+    approved: Vec<Approved>,
+    /// Approvals that do not hold. They matter only if something is missing.
+    bad: Vec<Refusal>,
+}
+
+/// The lists between the base and the head, by digest.
+struct Way {
+    /// Trees before some change.
+    before: BTreeMap<Digest, ObjectId>,
+    /// Trees after some change, each with the index behind the last one that led to it.
+    after: BTreeMap<Digest, (usize, ObjectId)>,
+}
+
+impl Way {
+    fn find(base: ObjectId, content: &Content, changes: &[Change], lists: &mut Lists<'_>) -> Result<Self, Stop> {
+        let mut way = Self { before: BTreeMap::new(), after: BTreeMap::new() };
+        for tree in changes.iter().filter_map(|change| change.before).chain([base]) {
+            way.before.extend(lists.digest(Some(tree))?.map(|digest| (digest, tree)));
+        }
+        for (index, change) in changes.iter().enumerate() {
+            way.after.extend(lists.digest(Some(change.after))?.map(|digest| (digest, (index + 1, change.after))));
+        }
+        way.after.insert(content.digest.clone(), (usize::MAX, content.tree));
+        Ok(way)
+    }
+}

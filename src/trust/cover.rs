@@ -1,0 +1,217 @@
+//! The effective change: from the list that was verified last to the new one, every fact of every entry must be
+//! covered by the people who made it so or approved it.
+//!
+//! Who made a fact what it is: the newest commit that set it so. What was set in between and set back needs nobody.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+use crate::list::List;
+use crate::name::{Identifier, LineageName};
+use crate::trust::approval::Approval;
+use crate::trust::authors::Change;
+use crate::trust::fact::Fact;
+use crate::trust::lists::Lists;
+use crate::trust::policy::{Op, Policy, Rule};
+use crate::trust::refusal::{Refusal, RuleId, Stop};
+use crate::trust::root::TrustRoot;
+
+/// An approval with the lists that it is about.
+pub struct Approved {
+    pub approval: Approval,
+    pub before: Rc<List>,
+    pub after: Rc<List>,
+    /// Changes at or above this index came after what was approved.
+    pub until: usize,
+}
+
+impl Approved {
+    /// Whether it says that the entry, or the fact of it, shall be as it is at the head.
+    fn is_about(&self, name: &LineageName, fact: Option<Fact<'_>>, head: &List) -> bool {
+        let [before, after, wanted] = [&*self.before, &*self.after, head].map(|list| list.get(name));
+        match fact {
+            Some(fact) => fact.value(after) == fact.value(wanted) && fact.value(before) != fact.value(after),
+            None => after == wanted && before != after,
+        }
+    }
+
+    /// Whether it approves of the whole entry as it is at the head.
+    pub fn approves(&self, name: &LineageName, head: &List) -> bool {
+        self.is_about(name, None, head)
+    }
+}
+
+/// From one list to another.
+pub struct Effective<'a> {
+    pub base: &'a List,
+    pub head: &'a List,
+    /// Every commit that changed something, oldest first. Only those that are not settled can cover.
+    pub changes: &'a [Change],
+    pub approved: &'a [Approved],
+}
+
+/// What of the effective change is not covered.
+pub fn refusals(
+    root: &TrustRoot,
+    policy: &Policy,
+    effective: &Effective<'_>,
+    lists: &mut Lists<'_>,
+) -> Result<Vec<Refusal>, Stop> {
+    let mut refusals = BTreeMap::new();
+    for (name, fact, change) in attributed(effective, lists)? {
+        let people = people(root, effective, name, fact, change);
+        let by = change.map(|index| &effective.changes[index]);
+        for (identifier, op) in at_stake(effective, name, fact) {
+            let rules = policy.rules_for(identifier, op);
+            let case = Case { name, fact, identifier, op, by, head: effective.head };
+            if rules.is_empty() {
+                refusals.entry((change, name, identifier, op, None)).or_insert_with(|| case.no_rule());
+            }
+            for rule in rules.iter().filter(|rule| rule.count(&people) < rule.threshold) {
+                let other_holds = rules.iter().any(|other| other.count(&people) >= other.threshold);
+                let refusal = || case.rule_fails(policy, rule, &people, other_holds);
+                refusals.entry((change, name, identifier, op, Some(rule.id.as_str()))).or_insert_with(refusal);
+            }
+        }
+    }
+    Ok(refusals.into_values().collect())
+}
+
+impl Rule {
+    pub(super) fn count(&self, people: &BTreeSet<&str>) -> usize {
+        people.iter().filter(|person| self.by.contains(**person)).count()
+    }
+}
+
+type Attributed<'a> = Vec<(&'a LineageName, Fact<'a>, Option<usize>)>;
+
+/// Every fact that is another one now, with the index of the newest change that made it what it is.
+fn attributed<'a>(effective: &Effective<'a>, lists: &mut Lists<'_>) -> Result<Attributed<'a>, Stop> {
+    let Effective { base, head, changes, .. } = effective;
+    let names: BTreeSet<_> =
+        [base, head].into_iter().flat_map(|list| list.certificates()).map(|entry| &entry.name).collect();
+    let mut open: BTreeMap<&LineageName, Vec<Fact<'a>>> = BTreeMap::new();
+    for name in names {
+        let facts = Fact::differences(base.get(name), head.get(name));
+        if !facts.is_empty() {
+            open.insert(name, facts);
+        }
+    }
+    let mut found = Vec::new();
+    for (index, change) in changes.iter().enumerate().rev().filter(|(_, change)| !change.settled) {
+        if open.is_empty() {
+            break;
+        }
+        let (after, before) = (lists.at(Some(change.after))?, lists.at(change.before)?);
+        open.retain(|name, facts| {
+            let [before, after] = [before.get(name), after.get(name)];
+            if before != after {
+                let wanted = head.get(name);
+                let made = |fact: &mut Fact<'a>| {
+                    fact.value(after) == fact.value(wanted) && fact.value(before) != fact.value(after)
+                };
+                found.extend(facts.extract_if(.., made).map(|fact| (*name, fact, Some(index))));
+            }
+            !facts.is_empty()
+        });
+    }
+    found.extend(open.into_iter().flat_map(|(name, facts)| facts.into_iter().map(move |fact| (name, fact, None))));
+    found.sort();
+    Ok(found)
+}
+
+/// Who stands for a fact: whoever signed the change, and who approved it in or after that change.
+fn people<'a>(
+    root: &'a TrustRoot,
+    effective: &'a Effective<'_>,
+    name: &LineageName,
+    fact: Fact<'_>,
+    change: Option<usize>,
+) -> BTreeSet<&'a str> {
+    let signed = change.map(|index| &effective.changes[index]);
+    let signed = signed.and_then(|change| root.person(&change.key, &change.principal));
+    let approved = effective.approved.iter().filter(|approved| {
+        change.is_none_or(|index| approved.until > index) && approved.is_about(name, Some(fact), effective.head)
+    });
+    signed.into_iter().chain(approved.map(|approved| approved.approval.person.as_str())).collect()
+}
+
+/// The identifiers that a changed fact concerns: itself, or all of the entry for a setting.
+fn at_stake<'a>(effective: &Effective<'a>, name: &LineageName, fact: Fact<'a>) -> Vec<(&'a Identifier, Op)> {
+    let (before, after) = (effective.base.get(name), effective.head.get(name));
+    match fact {
+        Fact::Domain(identifier) => {
+            let op = if fact.value(after).is_some() { Op::Add } else { Op::Remove };
+            vec![(identifier, op)]
+        }
+        _ => {
+            let op = if before.is_some() { Op::Change } else { Op::Add };
+            let identifiers = after.into_iter().flat_map(|entry| &entry.identifiers);
+            identifiers.map(|identifier| (identifier, op)).collect()
+        }
+    }
+}
+
+/// One identifier that is not covered.
+struct Case<'a> {
+    name: &'a LineageName,
+    fact: Fact<'a>,
+    identifier: &'a Identifier,
+    op: Op,
+    by: Option<&'a Change>,
+    head: &'a List,
+}
+
+impl Case<'_> {
+    fn no_rule(&self) -> Refusal {
+        let rule = if self.identifier.is_wildcard() { "no rule with `wildcard: true`" } else { "no rule" };
+        let message = format!("{}: {rule} of the policy lets anybody {} it", self.what(), self.op.as_str());
+        self.refusal(RuleId::Scope, message)
+            .hint("take it back, or have those who keep the runner's policy add a rule for it")
+    }
+
+    fn rule_fails(&self, policy: &Policy, rule: &Rule, people: &BTreeSet<&str>, other_holds: bool) -> Refusal {
+        let have = rule.count(people);
+        let broken = match (have, other_holds) {
+            (1.., _) => RuleId::Threshold,
+            (0, true) => RuleId::EveryRule,
+            (0, false) => RuleId::Scope,
+        };
+        let by = rule.by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let counted: Vec<_> = people.iter().copied().filter(|person| rule.by.contains(*person)).collect();
+        let counted = if have == 0 { "nobody".to_owned() } else { counted.join(", ") };
+        let needs = format!("the rule `{}` needs {} of {by} and has {counted}", rule.id, rule.threshold);
+        let missing = rule.threshold - have;
+        let can = rule.by.iter().filter(|name| {
+            !people.contains(name.as_str()) && policy.person(name).is_some_and(|person| !person.approves.is_empty())
+        });
+        let can: Vec<_> = can.map(String::as_str).collect();
+        let refusal = self.refusal(broken, format!("{}: {needs}", self.what())).approvable(can.len() >= missing);
+        if can.len() >= missing {
+            let who = can.join(", ");
+            refusal.hint(format!("have it approved by {missing} of {who}: `countersign approve --person NAME`"))
+        } else {
+            refusal.hint(format!("have the change made and signed by one of {by}"))
+        }
+    }
+
+    fn what(&self) -> String {
+        let Self { name, fact, identifier, op, .. } = self;
+        let by = self.by.map_or(String::new(), |change| format!(" by {}", change.principal));
+        match (fact, op) {
+            (Fact::Domain(_), Op::Remove) => format!("`{identifier}` is removed from `{name}`{by}"),
+            (Fact::Domain(_), _) => format!("`{identifier}` is added to `{name}`{by}"),
+            _ => format!("{} of `{name}`, which has `{identifier}`, is changed{by}", fact.changed()),
+        }
+    }
+
+    fn refusal(&self, rule: RuleId, message: String) -> Refusal {
+        let refusal = Refusal::new(rule, message).name(self.identifier).place(self.head.place(self.name));
+        match self.by {
+            Some(Change { commit, key, principal, .. }) => {
+                refusal.commit(&commit.to_commit()).key(key.clone()).principal(principal)
+            }
+            None => refusal,
+        }
+    }
+}

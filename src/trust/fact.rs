@@ -1,0 +1,67 @@
+//! What an entry of the list says, fact by fact, so that each can be traced to whoever made it so.
+
+use std::borrow::Cow;
+
+use crate::list::{Certificate, ChallengeType};
+use crate::name::Identifier;
+use crate::yaml::duration;
+
+/// One thing that an entry says of its certificate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Fact<'a> {
+    /// That it has this identifier.
+    Domain(&'a Identifier),
+    /// That it is published to this bucket.
+    Bucket(&'a str),
+    Authority,
+    KeyType,
+    Challenge,
+    Profile,
+    Renewal,
+}
+
+impl<'a> Fact<'a> {
+    const SETTINGS: [Self; 5] = [Self::Authority, Self::KeyType, Self::Challenge, Self::Profile, Self::Renewal];
+
+    /// The facts in which two entries differ. Of an entry that is gone, only its identifiers count.
+    pub fn differences(before: Option<&'a Certificate>, after: Option<&'a Certificate>) -> Vec<Self> {
+        let both = [before, after];
+        let domains = both.into_iter().flatten().flat_map(|entry| entry.identifiers.iter().map(Fact::Domain));
+        let buckets = both.into_iter().flatten().flat_map(|entry| entry.publish.iter().map(|name| Fact::Bucket(name)));
+        let settings = buckets.chain(Self::SETTINGS).filter(|_| after.is_some());
+        let mut facts: Vec<_> =
+            domains.chain(settings).filter(|fact| fact.value(before) != fact.value(after)).collect();
+        facts.sort();
+        facts.dedup();
+        facts
+    }
+
+    /// What an entry says about it. `None`: nothing, or there is no entry.
+    pub fn value<'c>(&self, entry: Option<&'c Certificate>) -> Option<Cow<'c, str>> {
+        let entry = entry?;
+        match self {
+            Fact::Domain(identifier) => entry.identifiers.contains(identifier).then_some("".into()),
+            Fact::Bucket(name) => entry.publish.contains(*name).then_some("".into()),
+            Fact::Authority => Some(entry.authority.as_str().into()),
+            Fact::KeyType => Some(entry.key.as_str().into()),
+            Fact::Challenge => Some(match entry.challenge {
+                ChallengeType::Dns01 => "dns-01".into(),
+            }),
+            Fact::Profile => Some(entry.profile.as_deref().unwrap_or_default().into()),
+            Fact::Renewal => Some(entry.renew_before.map(duration::format).unwrap_or_default().into()),
+        }
+    }
+
+    /// A change of it, as a part of a sentence without the name of the lineage.
+    pub fn changed(&self) -> String {
+        match self {
+            Fact::Domain(identifier) => format!("`{identifier}`"),
+            Fact::Bucket(name) => format!("publishing to `{name}`"),
+            Fact::Authority => "the authority".into(),
+            Fact::KeyType => "the key type".into(),
+            Fact::Challenge => "the challenge".into(),
+            Fact::Profile => "the profile".into(),
+            Fact::Renewal => "the time of renewal".into(),
+        }
+    }
+}

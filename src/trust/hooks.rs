@@ -1,0 +1,109 @@
+//! Who made each script below `hooks/` what it is, and whether they may.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::fault::Fault;
+use crate::trust::authors::Change;
+use crate::trust::object::{Mode, ObjectId, Objects, TreeEntry};
+use crate::trust::policy::Policy;
+use crate::trust::refusal::{Refusal, RuleId};
+use crate::trust::root::TrustRoot;
+
+type Scripts = BTreeMap<Vec<u8>, TreeEntry>;
+
+/// The scripts that are others at `head` than at `base`, and whose signers no rule lets change them.
+pub fn not_covered(
+    root: &TrustRoot,
+    policy: &Policy,
+    objects: &dyn Objects,
+    base: ObjectId,
+    head: ObjectId,
+    changes: &[Change],
+) -> Result<Vec<Refusal>, Fault> {
+    let (base, head) = (scripts(objects, Some(base))?, scripts(objects, Some(head))?);
+    let names: BTreeSet<_> = base.keys().chain(head.keys()).cloned().collect();
+    let changed: BTreeSet<_> = names.into_iter().filter(|name| base.get(name) != head.get(name)).collect();
+    let new = |change: &&Change| !change.settled;
+    let mut refusals = Vec::new();
+    for (name, change) in makers(objects, &head, changed, changes.iter().filter(new))? {
+        let person = change.and_then(|change| root.person(&change.key, &change.principal));
+        let rules = policy.rules_for_hooks();
+        let by = change.map(|change| format!(" by {}", change.principal)).unwrap_or_default();
+        let path = path(&name);
+        if rules.is_empty() {
+            let message = format!("`{path}` is changed{by}: no rule of the policy lets anybody change hooks");
+            let hint = "take it back, or have those who keep the runner's policy add a rule with `hooks: true`";
+            refusals.push(refusal(RuleId::Scope, message, &path, change).hint(hint));
+        }
+        for rule in rules.iter().filter(|rule| person.is_none_or(|person| !rule.by.contains(person))) {
+            let who = rule.by.iter().map(String::as_str).collect::<Vec<_>>().join(", ");
+            let message = format!("`{path}` is changed{by}: the rule `{}` needs one of {who}", rule.id);
+            let hint = format!("have the change made and signed by one of {who}; approvals do not count for hooks");
+            refusals.push(refusal(RuleId::Scope, message, &path, change).hint(hint));
+        }
+    }
+    Ok(refusals)
+}
+
+/// The scripts at `head` that a revoked key made what they are.
+pub fn withdrawn(
+    root: &TrustRoot,
+    objects: &dyn Objects,
+    head: ObjectId,
+    changes: &[Change],
+) -> Result<Vec<Refusal>, Fault> {
+    let head = scripts(objects, Some(head))?;
+    let names = head.keys().cloned().collect();
+    let makers = makers(objects, &head, names, changes.iter())?;
+    let revoked = makers.into_iter().filter_map(|(name, change)| {
+        let change = change.filter(|change| root.revoked.contains(&change.key))?;
+        let path = path(&name);
+        let message = format!("`{path}` was made by the revoked key {}", change.key);
+        let hint = "have another signer remove it, or remove it and add it again after a review";
+        Some(refusal(RuleId::Revoked, message, &path, Some(change)).hint(hint))
+    });
+    Ok(revoked.collect())
+}
+
+/// For each script the newest change that made it what it is at the head.
+fn makers<'c>(
+    objects: &dyn Objects,
+    head: &Scripts,
+    mut open: BTreeSet<Vec<u8>>,
+    changes: impl DoubleEndedIterator<Item = &'c Change>,
+) -> Result<BTreeMap<Vec<u8>, Option<&'c Change>>, Fault> {
+    let mut makers = BTreeMap::new();
+    for change in changes.rev() {
+        if open.is_empty() {
+            break;
+        }
+        let (before, after) = (scripts(objects, change.before)?, scripts(objects, Some(change.after))?);
+        let made = |name: &Vec<u8>| after.get(name) == head.get(name) && before.get(name) != after.get(name);
+        makers.extend(open.extract_if(.., made).map(|name| (name, Some(change))));
+    }
+    makers.extend(open.into_iter().map(|name| (name, None)));
+    Ok(makers)
+}
+
+fn scripts(objects: &dyn Objects, tree: Option<ObjectId>) -> Result<Scripts, Fault> {
+    let Some(tree) = tree else { return Ok(Scripts::new()) };
+    Ok(match objects.entry(tree, "hooks")? {
+        None => Scripts::new(),
+        Some(TreeEntry { mode: Mode::Tree, id }) => {
+            objects.tree(id)?.into_iter().map(|named| (named.name, named.entry)).collect()
+        }
+        // Not a directory: `content` refuses that at the head.
+        Some(entry) => Scripts::from([(Vec::new(), entry)]),
+    })
+}
+
+fn path(name: &[u8]) -> String {
+    format!("hooks/{}", String::from_utf8_lossy(name).escape_debug())
+}
+
+fn refusal(rule: RuleId, message: String, path: &str, change: Option<&Change>) -> Refusal {
+    let refusal = Refusal::new(rule, message).path(path).name(path);
+    change.into_iter().fold(refusal, |refusal, change| {
+        refusal.commit(&change.commit.to_commit()).key(change.key.clone()).principal(&change.principal)
+    })
+}

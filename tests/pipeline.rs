@@ -1,0 +1,20 @@
+//! The whole pipeline as its users run it: the real program against the sandbox. Every report of every run is held
+//! against the JUnit rules.
+
+#![cfg(feature = "sandbox")]
+
+mod pipeline {
+    mod crash;
+    mod junit;
+    mod main_job;
+    #[cfg(feature = "soak")]
+    mod pairs;
+    mod refused;
+    mod reported;
+    mod resumed;
+    mod rig;
+    mod saved;
+    mod schedule;
+    mod stopped;
+    mod trouble;
+}

@@ -1,0 +1,114 @@
+//! The report on ways out that are none of the usual ones, and with texts that were made to break it.
+
+use countersign::fault::Fault;
+use countersign::plan::Action;
+use countersign::report::{Check, Run, junit};
+use countersign::sandbox::Mishap;
+use time::OffsetDateTime;
+
+use super::junit::Junit;
+use super::rig::Lab;
+
+const ONE: [(&str, &str); 1] = [("www", "www.example.com")];
+
+const HOSTILE: &str = "\u{1b}[31mred\u{1b}[0m \0 ]]> <![CDATA[ & < > \" ' \u{fffe} \u{85} \r\n second line \u{202e}";
+
+#[test]
+fn a_hostile_text_does_not_break_the_report() {
+    let mut run = Run::begun(OffsetDateTime::UNIX_EPOCH, vec![("signer", HOSTILE.to_owned())]);
+    let mut fault = Fault::new("acme:unauthorized", HOSTILE.repeat(50)).hint(HOSTILE);
+    fault.causes = vec![HOSTILE.repeat(500), HOSTILE.to_owned()];
+    run.failed.insert(Check::Signature, fault);
+    let report = Junit::parse(&junit::render(&run));
+    let verdict = report.case("certs.source", "signature").verdict.as_ref().unwrap();
+    assert!(verdict.message.starts_with("[acme:unauthorized] "), "{verdict:?}");
+    assert!(verdict.text.contains("]]> <![CDATA[ & < > \" '"), "{verdict:?}");
+}
+
+#[test]
+fn a_hostile_code_does_not_break_the_report() {
+    let mut run = Run::begun(OffsetDateTime::UNIX_EPOCH, Vec::new());
+    run.failed.insert(Check::Limits, Fault::new(format!("acme:{HOSTILE}"), "text"));
+    Junit::parse(&junit::render(&run));
+}
+
+#[test]
+fn a_hostile_problem_of_the_ca_does_not_break_the_report() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.sandbox.faults().script("newOrder", 1, Mishap::refused(400, HOSTILE));
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert!(ran.junit().case("certs.issue", "www").verdict.is_some());
+    assert!(!ran.out.contains('\u{1b}') && !ran.err.contains('\u{1b}'), "{ran:?}");
+}
+
+#[test]
+fn a_garbled_answer_does_not_break_the_report() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.sandbox.faults().script("certificate", 1, Mishap::Garbled(HOSTILE.to_owned()));
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+}
+
+#[test]
+fn a_configuration_that_nobody_can_read_is_reported() {
+    let lab = Lab::new();
+    lab.write("countersign.yaml", "version: 1\nstaet: state\n");
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+    assert!(ran.bad()[0].starts_with("certs.source/completed [config:invalid] "), "{ran:?}");
+}
+
+#[test]
+fn a_ca_that_is_not_there_is_reported_as_an_error() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    let config = lab.read("countersign.yaml").replace(&lab.sandbox.directory_url(), "https://127.0.0.1:1/dir");
+    lab.write("countersign.yaml", &config);
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    let verdict = ran.junit().case("certs.issue", "www").verdict.as_ref().unwrap();
+    assert_eq!((verdict.element.as_str(), verdict.code.as_str()), ("error", "acme:unreachable"));
+}
+
+#[test]
+fn a_list_that_is_not_valid_is_reported() {
+    let lab = Lab::new();
+    lab.list(&[("www", "www.example.com, www..example.com")]);
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.bad()[0].starts_with("certs.source/list-valid ["), "{ran:?}");
+}
+
+#[test]
+fn a_bucket_that_is_closed_is_reported() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.sandbox.faults().script("ListObjectsV2", 20, Mishap::refused(403, "AccessDenied"));
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.count("newOrder")), (Some(1), 0), "{ran:?}");
+    assert!(ran.bad()[0].starts_with("certs.source/completed [s3:AccessDenied] "), "{ran:?}");
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_an_error_of_its_own() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.write("file", "");
+    let ran = lab.run(&["apply", "--auto-approve", "--color", "never", "--config", "file/countersign.yaml"]);
+    assert_eq!(ran.code, Some(1), "{ran:?}");
+}
+
+#[test]
+fn the_first_500_characters_of_a_case_hold_the_facts() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    let ran = lab.done();
+    let facts: String = ran.junit().case("certs.issue", "www").system_out.chars().take(500).collect();
+    for key in ["action: issue", "reasons: new", "serial: ", "not_after: ", "issuer: ", "identifiers: www.example.com"] {
+        assert!(facts.contains(key), "{facts}");
+    }
+    assert!(Action::ALL.iter().any(|action| facts.contains(&format!("action: {action}"))));
+}

@@ -1,0 +1,290 @@
+//! A signed config repo, a runner's configuration and the stand-ins, in one folder that goes away.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use countersign::journal::Entry;
+use countersign::name::LineageName;
+use countersign::port::{Clock, Inventory, Store};
+use countersign::sandbox::repo::{ConfigRepo, Signer};
+use countersign::sandbox::{ACCESS_KEY, CaOptions, Options, RenewalWindow, SECRET_KEY, Sandbox};
+use countersign::store::FileStore;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+use super::junit::Junit;
+
+pub const ZONES: [(&str, &str); 2] = [("ZONE1", "example.com"), ("ZONE2", "example.net")];
+pub const BUCKET: &str = "pki-certs";
+
+/// Nothing in these tests takes this long, unless it hangs.
+const DEADLINE: Duration = Duration::from_secs(90);
+
+pub struct Lab {
+    pub sandbox: Sandbox,
+    pub repo: ConfigRepo,
+    pub signer: Signer,
+    dir: TempDir,
+    /// The sandbox runs on it.
+    _runtime: tokio::runtime::Runtime,
+}
+
+impl Lab {
+    pub fn new() -> Self {
+        Self::with(CaOptions::default())
+    }
+
+    pub fn with(ca: CaOptions) -> Self {
+        let zones = ZONES.map(|(id, name)| (id.to_owned(), name.to_owned())).to_vec();
+        let buckets = vec![BUCKET.to_owned(), "mirror".to_owned()];
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let options = Options { zones, buckets, ca, ..Options::default() };
+        let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
+        let dir = tempfile::tempdir().unwrap();
+        let repo = ConfigRepo::init(&dir.path().join("domains.git")).unwrap();
+        let signer = Signer::generate("ann@example.com");
+        let introduction = repo.commit(&[("README.md", "The list.\n")], "Start", Some(&signer)).unwrap();
+        let lab = Self { sandbox, repo, signer, dir, _runtime: runtime };
+        lab.configure(introduction.as_str());
+        lab
+    }
+
+    fn configure(&self, introduction: &str) {
+        let sandbox = &self.sandbox;
+        let config = format!(
+            "\
+version: 1
+state: state
+repository: {{url: {repo}, ref: refs/heads/main, allow_local: true}}
+trust: {{introduction: {introduction}, allowed_signers: allowed_signers}}
+authorities:
+  sandbox: {{directory: \"{directory}\", root: ca-root.pem}}
+dns:
+  route53: {{endpoint: \"{route53}\", nameservers: [\"{nameserver}\"]}}
+buckets:
+  certs: {{bucket: {BUCKET}, prefix: certs/, region: us-east-1, endpoint: \"{s3}\"}}
+  mirror: {{bucket: mirror, prefix: m/, region: us-east-1, endpoint: \"{s3}\", flat: true}}
+",
+            repo = self.repo.path().display(),
+            directory = sandbox.directory_url(),
+            route53 = sandbox.route53_url(),
+            nameserver = sandbox.dns_addr(),
+            s3 = sandbox.s3_url(),
+        );
+        self.write("countersign.yaml", &config);
+        self.write("allowed_signers", &self.signer.allowed_signers_line());
+        self.write("ca-root.pem", sandbox.tls_root_pem());
+    }
+
+    pub fn write(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
+    pub fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap_or_else(|error| panic!("{name}: {error}"))
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    /// Commits a list: names with their domains and further keys.
+    pub fn list(&self, certificates: &[(&str, &str)]) {
+        self.repo.commit(&[("domains.yaml", &list(certificates))], "Change the list", Some(&self.signer)).unwrap();
+    }
+
+    /// A list that nobody signed.
+    pub fn unsigned_list(&self, certificates: &[(&str, &str)]) {
+        self.repo.commit(&[("domains.yaml", &list(certificates))], "Nothing to see", None).unwrap();
+    }
+
+    pub fn apply(&self) -> Ran {
+        self.run(&["apply", "--auto-approve"])
+    }
+
+    /// An apply that must succeed.
+    pub fn done(&self) -> Ran {
+        let ran = self.apply();
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        ran
+    }
+
+    /// Runs a command with `--junit`, and holds its report against the rules.
+    pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_with(args, &[])
+    }
+
+    pub fn run_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Ran {
+        self.start_with(args, environment).end()
+    }
+
+    pub fn start(&self, args: &[&str]) -> Running {
+        self.start_with(args, &[])
+    }
+
+    fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
+        let junit = self.path("junit.xml");
+        let _ = fs::remove_file(&junit);
+        let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+            .args(args)
+            .arg("--junit")
+            .arg(&junit)
+            .current_dir(self.dir.path())
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        Running { child, junit }
+    }
+
+    pub fn store(&self) -> FileStore {
+        FileStore::open(&self.path("state")).unwrap()
+    }
+
+    pub fn inventory(&self) -> Inventory {
+        self.store().observe().unwrap()
+    }
+
+    pub fn entry(&self, name: &str) -> Option<Entry> {
+        self.inventory().journal.remove(&lineage(name))
+    }
+
+    /// The version that is live.
+    pub fn live(&self, name: &str) -> Option<u64> {
+        self.inventory().live.get(&lineage(name)).map(|stored| stored.meta.version)
+    }
+
+    /// The night after: nobody has to back off any more.
+    pub fn forget_back_off(&self) {
+        let store = self.store();
+        for mut entry in self.inventory().journal.into_values() {
+            if let Some(failures) = &mut entry.failures {
+                failures.not_before = OffsetDateTime::UNIX_EPOCH;
+                store.write_entry(&entry).unwrap();
+            }
+        }
+    }
+
+    /// The CA suggests to renew the newest certificate of a name now. Gives its ARI id.
+    pub fn make_due(&self, name: &str) -> String {
+        let live = self.inventory().live.remove(&lineage(name)).unwrap();
+        let id = live.facts().ari_id.clone().unwrap();
+        let now = countersign::clock::SystemClock.now();
+        let (start, end) = (now - Duration::from_secs(7200), now - Duration::from_secs(3600));
+        self.sandbox.set_renewal_window(&id, RenewalWindow { start, end, explanation: None });
+        let _ = fs::remove_file(self.path("state/ari.json"));
+        id
+    }
+
+    /// TXT records in all zones.
+    pub fn txt(&self) -> Vec<String> {
+        let sets = ZONES.iter().flat_map(|(id, _)| self.sandbox.records(id));
+        let texts = sets.filter(|set| set.kind == "TXT");
+        texts.flat_map(|set| set.values.into_iter().map(move |value| format!("{} {value}", set.name))).collect()
+    }
+
+    pub fn count(&self, operation: &str) -> usize {
+        self.sandbox.log().count(operation)
+    }
+
+    /// The version that the bucket's pointer names, with everything that it leads to in place.
+    pub fn published(&self, name: &str) -> Option<u64> {
+        let object = |key: &str| self.sandbox.object(BUCKET, &format!("certs/{key}"));
+        let pointer = object(&format!("{name}/current.json"))?;
+        let pointer: serde_json::Value = serde_json::from_slice(&pointer.body).unwrap();
+        let prefix = pointer["prefix"].as_str().unwrap();
+        let manifest = object(&format!("{prefix}manifest.json")).expect("the pointer leads to a manifest");
+        assert_eq!(countersign::name::Digest::of(&manifest.body).to_string(), pointer["manifest"].as_str().unwrap());
+        let manifest: serde_json::Value = serde_json::from_slice(&manifest.body).unwrap();
+        for (file, said) in manifest["files"].as_object().unwrap() {
+            let found = object(&format!("{prefix}{file}")).expect("the manifest names files that are there");
+            assert_eq!(countersign::name::Digest::of(&found.body).to_string(), said["sha256"].as_str().unwrap());
+        }
+        pointer["sequence"].as_u64()
+    }
+}
+
+fn list(certificates: &[(&str, &str)]) -> String {
+    let head = "version: 1\ndefaults: {authority: sandbox, publish: [certs]}\ncertificates:";
+    let entry = |(name, keys): &(&str, &str)| match keys.contains(':') {
+        true => format!("\n  - {{name: {name}, {keys}}}"),
+        false => format!("\n  - {{name: {name}, domains: [{keys}]}}"),
+    };
+    let entries: String = certificates.iter().map(entry).collect();
+    format!("{head}{}\n", if entries.is_empty() { " []".to_owned() } else { entries })
+}
+
+pub fn lineage(name: &str) -> LineageName {
+    LineageName::parse(name).unwrap()
+}
+
+/// Waits for something that another process is about to do.
+pub fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let deadline = Instant::now() + DEADLINE;
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what} does not come");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// A command on its way.
+pub struct Running {
+    child: Child,
+    junit: PathBuf,
+}
+
+impl Running {
+    pub fn signal(&self, name: &str) {
+        let line = format!("kill -{name} {}", self.child.id());
+        assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
+    }
+
+    /// Waits for the end.
+    pub fn end(mut self) -> Ran {
+        until("the end of the command", || self.child.try_wait().unwrap().is_some());
+        Ran::new(self.child.wait_with_output().unwrap(), &self.junit)
+    }
+}
+
+/// A command that has ended.
+pub struct Ran {
+    /// `None` if a signal ended it.
+    pub code: Option<i32>,
+    pub out: String,
+    pub err: String,
+    /// `None` if there is no report.
+    pub junit: Option<Junit>,
+}
+
+impl Ran {
+    fn new(output: Output, junit: &Path) -> Self {
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        let junit = fs::read_to_string(junit).ok().map(|xml| Junit::parse(&xml));
+        Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr), junit }
+    }
+
+    pub fn junit(&self) -> &Junit {
+        self.junit.as_ref().unwrap_or_else(|| panic!("there is no report: {self:?}"))
+    }
+
+    /// The messages of everything in the report that did not pass, as `suite/case [code] …`.
+    pub fn bad(&self) -> Vec<String> {
+        self.junit().bad()
+    }
+}
+
+impl std::fmt::Debug for Ran {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let bad = self.junit.as_ref().map(Junit::bad);
+        write!(f, "exit {:?}\n{}\n{}\nreport: {bad:#?}", self.code, self.out, self.err)
+    }
+}

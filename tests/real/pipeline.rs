@@ -1,0 +1,10 @@
+//! The whole pipeline on real parts. What is counted, the servers counted.
+
+mod bad_input;
+mod change;
+mod interrupted;
+mod junit;
+mod main_job;
+mod refused;
+mod scene;
+mod trouble;

@@ -116,7 +116,7 @@ pub fn who_may_sign(root: &TrustRoot, now: OffsetDateTime) -> Vec<String> {
 }
 
 fn refusals(refused: Refused, root: &TrustRoot, head: &CommitId, objects: &dyn Objects) -> Result<Judged, Fault> {
-    let newest = list_at(&root.list, head, objects);
+    let newest = list_in(&root.list, head, objects)?;
     let mut findings = Vec::new();
     for refusal in &refused.refusals {
         let mut finding = Finding::of_refusal(refusal);
@@ -140,11 +140,12 @@ fn locate(
     newest: Option<&List>,
     objects: &dyn Objects,
 ) -> Result<(), Fault> {
-    let Some(after) = list_at(path, commit, objects) else {
+    let Some(after) = list_in(path, commit, objects)? else {
         return Ok(());
     };
     let parent = objects.commit(id(commit))?.gix.and_then(|reading| reading.parents.first().map(|id| id.to_commit()));
-    let before = parent.and_then(|parent| list_at(path, &parent, objects)).unwrap_or_default();
+    let before = parent.map(|parent| list_in(path, &parent, objects)).transpose()?.flatten();
+    let before = before.unwrap_or_default();
     let names: BTreeSet<LineageName> =
         [&before, &after].iter().flat_map(|list| list.certificates()).map(|entry| entry.name.clone()).collect();
     for name in names.into_iter().filter(|name| before.get(name) != after.get(name)) {
@@ -155,9 +156,12 @@ fn locate(
     Ok(())
 }
 
-/// The list of a commit that nobody verified, if it can be read: it is asked for places only.
-fn list_at(path: &ListPath, commit: &CommitId, objects: &dyn Objects) -> Option<List> {
-    trust::list_at(objects, commit, path).ok().flatten().and_then(|(_, list)| list)
+/// The list of a commit that nobody verified, if it can be read. To find places for messages, no more.
+fn list_in(path: &ListPath, commit: &CommitId, objects: &dyn Objects) -> Result<Option<List>, Fault> {
+    if objects.commit(id(commit))?.gix.is_none() {
+        return Ok(None);
+    }
+    Ok(trust::list_at(objects, commit, path)?.and_then(|(_, list)| list))
 }
 
 fn refusal(rule: RuleId, branch: &Branch<'_>, message: String, hint: String) -> Refusal {

@@ -132,10 +132,10 @@ pub struct Run {
     pub applied: Option<Applied>,
     /// The store after the run.
     pub inventory: Inventory,
-    /// What `validate` found. No other command looks at rules one by one.
-    pub findings: Option<Vec<Finding>>,
     /// Buckets that could not be listed, so that nobody knows what they hold.
     pub unreachable: BTreeMap<String, Fault>,
+    /// What `validate` found. No other command looks at rules one by one.
+    pub findings: Option<Vec<Finding>>,
 }
 
 impl Run {
@@ -151,8 +151,8 @@ impl Run {
             plan: None,
             applied: None,
             inventory: Inventory::default(),
-            findings: None,
             unreachable: BTreeMap::new(),
+            findings: None,
         }
     }
 

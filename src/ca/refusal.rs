@@ -76,10 +76,15 @@ pub(super) fn of_problem(problem: &Problem, status: Option<StatusCode>) -> Fault
 fn kind(problem: &Problem, status: Option<StatusCode>) -> String {
     let kind = problem.r#type.as_deref().and_then(|urn| urn.rsplit([':', '/']).next());
     match (kind, status) {
-        (Some(kind), _) if !kind.is_empty() && kind != "blank" => kind.to_owned(),
+        (Some(kind), _) if is_word(kind) && kind != "blank" => kind.to_owned(),
         (_, Some(status)) => format!("http-{}", status.as_u16()),
         (_, None) => "unknown".to_owned(),
     }
+}
+
+/// Error types are words (RFC 8555 section 6.7). Anything else does not become a code.
+fn is_word(kind: &str) -> bool {
+    (1..=40).contains(&kind.len()) && kind.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
 }
 
 fn retry(kind: &str) -> Retry {

@@ -1,6 +1,7 @@
 //! The frame of a command that reports: a pessimistic file first, the true one on every way out.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use time::OffsetDateTime;
 
@@ -9,9 +10,9 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::clock::SystemClock;
 use crate::fault::Fault;
-use crate::port::Clock;
+use crate::port::{Clock, Inventory, Store};
 use crate::report::{Check, Run, junit};
-use crate::store::write;
+use crate::store::{FileStore, write};
 
 /// The end of a command that was not cut short.
 pub struct Ended {
@@ -30,6 +31,8 @@ impl Ended {
 pub struct Reports {
     pub run: Run,
     files: Vec<PathBuf>,
+    /// Read on an early end, so that expiry is told whatever else went wrong.
+    pub store: Option<Arc<FileStore>>,
 }
 
 impl Reports {
@@ -53,6 +56,13 @@ impl Reports {
         Ok(())
     }
 
+    fn look_into_store(&mut self) {
+        let unread = self.run.inventory == Inventory::default();
+        if let Some(store) = self.store.as_ref().filter(|_| unread) {
+            self.run.inventory = store.observe().unwrap_or_default();
+        }
+    }
+
     fn save(&self) -> Result<(), Fault> {
         self.files.iter().try_for_each(|file| save(file, &self.run))
     }
@@ -70,12 +80,13 @@ pub fn reported(
     body: impl FnOnce(&mut Reports) -> Result<Ended, Failure>,
 ) -> Exit {
     let facts = vec![("command", command.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
-    let mut reports = Reports { run: Run::begun(SystemClock.now(), facts), files: Vec::new() };
+    let mut reports = Reports { run: Run::begun(SystemClock.now(), facts), files: Vec::new(), store: None };
     let begun = junit.map_or(Ok(()), |file| reports.also(absolute(file)));
     let result = begun.map_err(Failure::from).and_then(|()| body(&mut reports));
     let ended = result.unwrap_or_else(|failure| {
         failure.show(command, output);
         reports.run.failed.insert(failure.check, failure.fault.clone());
+        reports.look_into_store();
         Ended::new(failure.exit, failure.summary())
     });
     finish(command, ended, reports, output)

@@ -35,6 +35,7 @@ impl Session {
         let config = settings::load(global)?;
         let store = Arc::new(FileStore::open(&config.state)?);
         let lock = Lock::acquire(&config.state, operation, reports.now())?;
+        reports.store = Some(store.clone());
         let runtime = runtime()?;
         let signals = runtime.block_on(async { Signals::listen() })?;
         Ok(Self { config, store, clock: Arc::new(SystemClock), signals, runtime, _lock: lock })

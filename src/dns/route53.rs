@@ -160,9 +160,10 @@ fn plain(name: &str) -> String {
     name.trim_end_matches('.').to_ascii_lowercase()
 }
 
-/// Route53 sorts names by their labels from the right (API reference, ListResourceRecordSets).
-fn order(name: &str) -> Vec<String> {
-    plain(name).rsplit('.').map(str::to_owned).collect()
+/// What Route53 sorts names by: the text `com.example.www.`, in ASCII order. The final dot counts: `a-b` comes before `a`
+/// (API reference, ListResourceRecordSets, "Sort order").
+fn order(name: &str) -> String {
+    plain(name).rsplit('.').flat_map(|label| [label, "."]).collect()
 }
 
 /// Calls until Route53 has room, five minutes at most. The SDK repeats too, but gives up earlier.
@@ -252,9 +253,11 @@ mod tests {
 
     #[test]
     fn names_sort_by_their_labels_from_the_right() {
-        let mut names = ["b.a.test", "test", "a.b.test", "_acme-challenge.a.test.", "A.test"];
+        let mut names =
+            ["b.a.test", "test", "a.b.test", "_acme-challenge.a.test.", "A.test", "_acme-challenge.a-b.test"];
         names.sort_by_key(|name| order(name));
-        assert_eq!(names, ["test", "A.test", "_acme-challenge.a.test.", "b.a.test", "a.b.test"]);
+        let sorted = ["test", "_acme-challenge.a-b.test", "A.test", "_acme-challenge.a.test.", "b.a.test", "a.b.test"];
+        assert_eq!(names, sorted);
     }
 
     #[test]

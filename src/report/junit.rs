@@ -8,6 +8,9 @@ use crate::report::{Case, Run, Verdict};
 /// Longest `message` attribute, in characters: what mails and summaries show.
 const MESSAGE: usize = 200;
 
+/// Longest code, in characters.
+const CODE: usize = 60;
+
 /// Longest text of a failure, in characters.
 const TEXT: usize = 16 * 1024;
 
@@ -27,7 +30,24 @@ pub fn render(run: &Run) -> String {
     }
     let mut xml = Vec::new();
     report.write_xml(&mut xml).expect("writing to memory does not fail");
-    String::from_utf8(xml).expect("the report is made of text") + "\n"
+    three_decimals(&String::from_utf8(xml).expect("the report is made of text")) + "\n"
+}
+
+/// The library writes 1.277 s as 1.2770000000000001, which the schema does not allow. Texts are left as they are.
+fn three_decimals(xml: &str) -> String {
+    let mut out = String::with_capacity(xml.len());
+    for part in xml.split_inclusive("]]>") {
+        let (tags, text) = part.split_at(part.find("<![CDATA[").unwrap_or(part.len()));
+        let mut pieces = tags.split(" time=\"");
+        out += pieces.next().unwrap_or_default();
+        for piece in pieces {
+            let (seconds, rest) = piece.split_once('"').unwrap_or((piece, ""));
+            let seconds: f64 = seconds.parse().unwrap_or_default();
+            out += &format!(" time=\"{seconds:.3}\"{rest}");
+        }
+        out += text;
+    }
+    out
 }
 
 fn test_case(case: &Case) -> TestCase {
@@ -35,8 +55,8 @@ fn test_case(case: &Case) -> TestCase {
     let time = Duration::milliseconds((case.seconds * 1000.0).round() as i64);
     let mut out = match &case.verdict {
         Verdict::Passed => Builder::success(&case.name, time),
-        Verdict::Failed(fault) => Builder::failure(&case.name, time, &fault.code, &message(fault)),
-        Verdict::Error(fault) => Builder::error(&case.name, time, &fault.code, &message(fault)),
+        Verdict::Failed(fault) => Builder::failure(&case.name, time, &code(fault), &message(fault)),
+        Verdict::Error(fault) => Builder::error(&case.name, time, &code(fault), &message(fault)),
         Verdict::Skipped(why) => Builder::skipped_with_cause(&case.name, "deferred", &clean(why)),
     };
     out.set_classname(case.suite);
@@ -50,8 +70,13 @@ fn test_case(case: &Case) -> TestCase {
     out.build()
 }
 
+/// A server's word may stand in it.
+fn code(fault: &Fault) -> String {
+    clean(&fault.code).replace(['\n', '\t'], " ").chars().take(CODE).collect()
+}
+
 fn message(fault: &Fault) -> String {
-    let line = format!("[{}] {}", fault.code, fault.message);
+    let line = format!("[{}] {}", code(fault), fault.message);
     clean(&line).replace('\n', " ").chars().take(MESSAGE).collect()
 }
 
@@ -74,4 +99,16 @@ fn clean(text: &str) -> String {
 /// `]]>` would end the section: it is split over two.
 fn cdata(text: &str) -> String {
     clean(text).replace("]]>", "]]]]><![CDATA[>")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_three_decimals_and_texts_are_left_alone() {
+        let xml = r#"<a time="1.2770000000000001" b="x"/><![CDATA[ time="1.23456" ]]><c time="0"/>"#;
+        let expected = r#"<a time="1.277" b="x"/><![CDATA[ time="1.23456" ]]><c time="0.000"/>"#;
+        assert_eq!(three_decimals(xml), expected);
+    }
 }

@@ -1,13 +1,28 @@
 //! The data of hosted zones: what the Route53 API shows at once and DNS serves once a change is INSYNC.
 
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A domain name: lower-case labels from the root down, so that it sorts as Route53 does.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// A domain name: lower-case labels from the root down.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Name(Vec<String>);
+
+/// By the bytes of `com.example.www.`: the final dot counts, so `a-b` comes before `a`
+/// (API reference, ListResourceRecordSets, "Sort order").
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.bytes().cmp(other.bytes())
+    }
+}
+
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
 
 impl Name {
     /// Reads `a.b`, `a.b.` and Route53's escapes (`\052.b.` is `*.b`). `None` if a label is empty or too long.
@@ -21,6 +36,10 @@ impl Name {
 
     pub(super) fn is_within(&self, zone: &Self) -> bool {
         self.0.starts_with(&zone.0)
+    }
+
+    fn bytes(&self) -> impl Iterator<Item = u8> {
+        self.0.iter().flat_map(|label| label.bytes().chain([b'.']))
     }
 
     /// As Route53 writes it: a trailing dot, and octal escapes for all but letters, digits, `-` and `_`.

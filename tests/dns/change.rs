@@ -25,6 +25,17 @@ async fn a_hundred_names_are_one_batch_and_one_read() {
 }
 
 #[tokio::test]
+async fn names_that_sort_before_their_prefix_are_cleaned_up_too() {
+    let sandbox = sandbox().await;
+    let names = ["api", "api-eu", "api-us", "mail"];
+    let records = names.map(|name| txt("Z1", &format!("_acme-challenge.{name}.example.test"), name));
+    let dns = dns(&sandbox);
+    dns.present(&records).await;
+    assert_eq!(codes(&dns.clean_up(&records).await), ["ok"]);
+    assert_eq!(txt_sets(&sandbox, "Z1").len(), 0);
+}
+
+#[tokio::test]
 async fn names_beyond_one_request_are_several_batches() {
     let sandbox = sandbox().await;
     let value = "v".repeat(43);

@@ -1,0 +1,83 @@
+//! A crash at each boundary of the journal, then the next run.
+
+use countersign::failpoint::{PLACES, VARIABLE};
+use countersign::sandbox::{RecordSet, quote};
+
+use super::rig::{Lab, Ran};
+
+/// Two authorizations whose values share one record set.
+const ONE: [(&str, &str); 1] = [("www", "\"*.example.com\", example.com")];
+const APPLY: [&str; 2] = ["apply", "--auto-approve"];
+
+/// A lab where somebody else has a value at the name of the challenges.
+pub fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.sandbox.seed_record("ZONE1", foreign()).unwrap();
+    lab
+}
+
+fn foreign() -> RecordSet {
+    let (name, values) = ("_acme-challenge.example.com".to_owned(), vec![quote("somebody else's")]);
+    RecordSet { name, kind: "TXT".into(), ttl: 300, values, routing: None }
+}
+
+/// Runs until the place is reached. What readers see must be whole.
+pub fn crash(lab: &Lab, place: &str) -> Ran {
+    let ran = lab.run_with(&APPLY, &[(VARIABLE, place)]);
+    lab.published("www");
+    assert!(lab.sandbox.txt("_acme-challenge.example.com").contains(&"somebody else's".to_owned()), "{place}");
+    ran
+}
+
+/// The next run ends well, and nothing was done twice on the way.
+pub fn assert_whole(lab: &Lab, version: u64, places: &[&str]) {
+    lab.done();
+    let told = format!("after {places:?}: {:?}", lab.sandbox.log().counts());
+    assert_eq!(lab.sandbox.issued().len() as u64, version, "{told}");
+    assert_eq!((lab.live("www"), lab.published("www")), (Some(version), Some(version)), "{told}");
+    assert_eq!(lab.sandbox.records("ZONE1"), [foreign()], "{told}");
+    assert!(lab.inventory().journal.is_empty(), "{told}");
+    assert!(!lab.path("state/journal/www.key").exists(), "{told}");
+    let lost = places.iter().filter(|place| **place == "after-new-order").count();
+    // A renewal that looks for a lost order is refused once, because that order replaces the certificate already.
+    let looks = if version == 1 { lost } else { 2 * lost };
+    assert!(lab.count("newOrder") <= 1 + looks, "{told}");
+    assert!(lab.count("challenge") <= 2 && lab.count("finalize") <= 1, "{told}");
+    let accounts: std::collections::BTreeSet<_> = lab.sandbox.issued().into_iter().map(|one| one.account).collect();
+    assert_eq!(accounts.len(), 1, "{told}");
+}
+
+fn assert_survives(places: &[&str]) {
+    for place in places {
+        let lab = lab();
+        let ran = crash(&lab, place);
+        assert_eq!(ran.code, None, "{place} is not reached: {ran:?}");
+        assert_whole(&lab, 1, &[place]);
+    }
+}
+
+#[test]
+fn a_crash_before_the_order_is_known_costs_no_certificate() {
+    assert_survives(&PLACES[..5]);
+}
+
+#[test]
+fn a_crash_while_names_are_validated_costs_no_certificate() {
+    assert_survives(&PLACES[5..11]);
+}
+
+#[test]
+fn a_crash_while_the_certificate_is_issued_costs_no_certificate() {
+    assert_survives(&PLACES[11..16]);
+}
+
+#[test]
+fn a_crash_while_publishing_shows_the_old_or_the_new() {
+    assert_survives(&PLACES[16..20]);
+}
+
+#[test]
+fn a_crash_while_cleaning_up_leaves_no_record_to_the_next_run() {
+    assert_survives(&PLACES[20..]);
+}

@@ -5,16 +5,8 @@ use quick_xml::events::{BytesStart, Event};
 
 /// Suites in their order.
 const SUITES: [&str; 5] = ["certs.source", "certs.issue", "certs.publish", "certs.expiry", "certs.cleanup"];
-const SOURCE: [&str; 8] = [
-    "contact",
-    "signature",
-    "signer-allowed",
-    "no-rollback",
-    "list-valid",
-    "policy-valid",
-    "limits",
-    "completed",
-];
+const SOURCE: [&str; 8] =
+    ["contact", "signature", "signer-allowed", "no-rollback", "list-valid", "policy-valid", "limits", "completed"];
 const CLEANUP: [&str; 3] = ["challenge-records", "lock", "temporary-files"];
 
 #[derive(Debug, Default)]
@@ -179,8 +171,7 @@ fn open(junit: &mut Junit, tag: &BytesStart<'_>) {
     match name(tag).as_str() {
         "testsuite" => junit.suites.push(Suite { name: text("name"), attributes, cases: Vec::new() }),
         "testcase" => {
-            let case =
-                Case { name: text("name"), classname: text("classname"), time: text("time"), ..Case::default() };
+            let case = Case { name: text("name"), classname: text("classname"), time: text("time"), ..Case::default() };
             junit.suites.last_mut().expect("cases are in suites").cases.push(case);
         }
         element @ ("failure" | "error" | "skipped") => {

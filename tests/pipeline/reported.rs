@@ -27,7 +27,7 @@ fn a_hostile_text_does_not_break_the_report() {
 
 #[test]
 fn a_hostile_code_does_not_break_the_report() {
-    let mut run = Run::begun(OffsetDateTime::UNIX_EPOCH, Vec::new());
+    let mut run = Run::begun(OffsetDateTime::UNIX_EPOCH, vec![("command", "apply".to_owned())]);
     run.failed.insert(Check::Limits, Fault::new(format!("acme:{HOSTILE}"), "text"));
     Junit::parse(&junit::render(&run));
 }
@@ -107,7 +107,8 @@ fn the_first_500_characters_of_a_case_hold_the_facts() {
     lab.list(&ONE);
     let ran = lab.done();
     let facts: String = ran.junit().case("certs.issue", "www").system_out.chars().take(500).collect();
-    for key in ["action: issue", "reasons: new", "serial: ", "not_after: ", "issuer: ", "identifiers: www.example.com"] {
+    for key in ["action: issue", "reasons: new", "serial: ", "not_after: ", "issuer: ", "identifiers: www.example.com"]
+    {
         assert!(facts.contains(key), "{facts}");
     }
     assert!(Action::ALL.iter().any(|action| facts.contains(&format!("action: {action}"))));

@@ -137,6 +137,8 @@ buckets:
             .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
             .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
             .env("AWS_EC2_METADATA_DISABLED", "true")
+            // All roots of this machine, three times over, take a debug build a while.
+            .env("SSL_CERT_FILE", self.path("ca-root.pem"))
             .envs(environment.iter().copied())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -116,10 +116,11 @@ impl Judge {
         self.background.block_on(self.bench.zone(id, &name)).expect("moto lists the zone")
     }
 
-    /// Every `_acme-challenge` value that Route53 holds in the zone.
+    /// Every TXT value of a challenge that Route53 holds in the zone.
     pub fn challenge_values(&self, id: &str) -> Vec<String> {
         let sets = self.zone(id).sets.into_iter();
-        sets.filter(|(key, _)| key.name.starts_with("_acme-challenge.")).flat_map(|(_, set)| set.values).collect()
+        let challenges = sets.filter(|(key, _)| key.kind == "TXT" && key.name.starts_with("_acme-challenge."));
+        challenges.flat_map(|(_, set)| set.values).collect()
     }
 
     /// Every call so far.

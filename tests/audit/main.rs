@@ -1,0 +1,8 @@
+//! The audit log, provenance and failing safe: the real command against the stand-ins.
+#![cfg(feature = "sandbox")]
+
+mod failsafe;
+mod findings;
+mod log;
+mod probes;
+mod rig;

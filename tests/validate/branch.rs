@@ -142,19 +142,19 @@ fn a_merge_names_those_who_may_sign_it() {
 #[test]
 fn the_verdict_is_that_of_the_runner() {
     let heads = [
-        ("signed", "domains.yaml", list(&["www"]), Some("ann")),
-        ("unsigned", "domains.yaml", list(&["www"]), None),
-        ("unknown", "domains.yaml", list(&["www"]), Some("mallory")),
-        ("invalid", "domains.yaml", list(&["www", "www"]), Some("ann")),
-        ("twin", "Domains.yaml", list(&["www"]), Some("ann")),
+        ("domains.yaml", list(&["www"]), Some("ann")),
+        ("domains.yaml", list(&["www"]), None),
+        ("domains.yaml", list(&["www"]), Some("mallory")),
+        ("domains.yaml", list(&["www", "www"]), Some("ann")),
+        ("Domains.yaml", list(&["www"]), Some("ann")),
     ];
-    for (name, path, text, signer) in heads {
+    for (path, text, signer) in heads {
         let house = House::new();
-        house.commit(&[(path, text.as_str())], signer);
+        house.commit(&[(path, &text)], signer);
         let (code, rules) = house.rules(&[]);
         house.git(&["push", "-q", "origin", "HEAD:main"]);
         let run = house.run(&["verify"]);
-        assert_eq!((run.code, name), (code, name), "{}", run.stderr);
+        assert_eq!(run.code, code, "{}", run.stderr);
         assert!(rules.iter().all(|rule| run.stderr.contains(rule)), "{rules:?}: {}", run.stderr);
     }
 }

@@ -47,7 +47,7 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
     match judged {
         Ok(list) => {
             session.store.write_json(Document::TrustState, list.state())?;
-            record::verified(session, state.as_ref(), list.state(), reports)?;
+            record::verified(session, state.as_ref(), &list, reports)?;
             tell(reports, &list);
             Ok(Source { list, mode: Mode::Full, refused: None })
         }

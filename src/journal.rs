@@ -231,6 +231,8 @@ mod tests {
                 signers: Vec::new(),
                 list: Digest::of(b"list"),
                 trust_root: Digest::of(b"root"),
+                approvals: Vec::new(),
+                policy: None,
             },
         })
     }

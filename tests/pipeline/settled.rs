@@ -76,7 +76,14 @@ fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored
 
 fn provenance() -> Provenance {
     let (list, trust_root) = (Digest::of(b"list"), Digest::of(b"root"));
-    Provenance { commit: CommitId::parse(&"a".repeat(40)).unwrap(), signers: Vec::new(), list, trust_root }
+    Provenance {
+        commit: CommitId::parse(&"a".repeat(40)).unwrap(),
+        signers: Vec::new(),
+        list,
+        trust_root,
+        approvals: Vec::new(),
+        policy: None,
+    }
 }
 
 /// An order that an earlier run left behind.

@@ -44,3 +44,8 @@ fn lists() {
 fn policies() {
     replay(&["fuzz/corpus/policy"], targets::policy);
 }
+
+#[test]
+fn statements() {
+    replay(&["fuzz/corpus/statement"], targets::statement);
+}

@@ -20,8 +20,9 @@ use futures::future::join;
 
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
-use crate::journal::Entry;
+use crate::journal::{Attempt, Entry};
 use crate::lineage::Stored;
+use crate::list::Certificate;
 use crate::name::LineageName;
 use crate::outcome::Outcome;
 use crate::plan::{Action, ApprovedPlan, Step};
@@ -86,19 +87,21 @@ pub async fn apply(
     Applied { outcomes, left_behind, interrupted: stop.is_asked() }
 }
 
-/// The journal without attempts that are done with: stored already, or of lineages that the list has no more.
+/// The journal without attempts that are done with: stored already, or not what the list asks for any more.
 fn open_entries(steps: &[Step], inventory: &Inventory) -> BTreeMap<LineageName, Entry> {
-    let wanted = |name: &LineageName| steps.iter().any(|step| step.lineage == *name && step.certificate.is_some());
+    let wanted: BTreeMap<&LineageName, &Certificate> =
+        steps.iter().filter_map(|step| Some((&step.lineage, step.certificate.as_ref()?))).collect();
     let mut entries = inventory.journal.clone();
     for (name, entry) in &mut entries {
-        let order = entry.attempt.as_ref().and_then(|attempt| attempt.order.as_ref());
         let live = inventory.live.get(name).map(|live| &live.meta.order_url);
-        if !wanted(name) {
-            entry.attempt = None;
-            entry.failures = None;
-        } else if order.is_some() && order == live {
-            entry.attempt = None;
-        }
+        let Some(certificate) = wanted.get(name) else {
+            (entry.attempt, entry.failures) = (None, None);
+            continue;
+        };
+        let is_open = |attempt: &Attempt| {
+            attempt.intent.is_for(certificate) && (attempt.order.is_none() || attempt.order.as_ref() != live)
+        };
+        entry.attempt = entry.attempt.take().filter(is_open);
     }
     entries
 }

@@ -12,7 +12,7 @@ use time::{Duration, OffsetDateTime};
 
 use crate::fault::{Fault, Retry};
 use crate::lineage::Provenance;
-use crate::list::KeyType;
+use crate::list::{Certificate, KeyType};
 use crate::name::{Identifier, LineageName};
 
 /// The schema of a journal entry. A newer one is refused, never overwritten.
@@ -50,6 +50,16 @@ pub struct Intent {
     /// PKCS#10 in base64 of DER.
     pub csr: String,
     pub provenance: Provenance,
+}
+
+impl Intent {
+    /// Whether this is what the list asks for now.
+    pub fn is_for(&self, certificate: &Certificate) -> bool {
+        self.identifiers == certificate.identifiers
+            && self.key == certificate.key
+            && self.profile == certificate.profile
+            && self.authority == certificate.authority
+    }
 }
 
 /// An order on its way. Fields are filled in this order and never emptied.
@@ -194,5 +204,120 @@ pub fn next(attempt: &Attempt, status: Option<&Status>) -> Next {
             Status::Invalid(fault) => Next::GiveUp(fault.clone()),
             Status::Gone => Next::Restart,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use time::macros::datetime;
+
+    use super::*;
+    use crate::name::{CommitId, Digest};
+
+    const NOW: OffsetDateTime = datetime!(2026-06-01 02:00 UTC);
+
+    fn attempt() -> Attempt {
+        Attempt::new(Intent {
+            identifiers: BTreeSet::new(),
+            authority: "ca".into(),
+            directory: "https://ca.test/dir".into(),
+            key: KeyType::EcdsaP256,
+            profile: None,
+            replaces: None,
+            csr: String::new(),
+            provenance: Provenance {
+                commit: CommitId::parse(&"a".repeat(40)).unwrap(),
+                signers: Vec::new(),
+                list: Digest::of(b"list"),
+                trust_root: Digest::of(b"root"),
+            },
+        })
+    }
+
+    fn said() -> impl Strategy<Value = Status> {
+        prop_oneof![
+            Just(Status::Pending),
+            Just(Status::Ready),
+            Just(Status::Processing),
+            Just(Status::Valid("https://ca.test/cert/1".into())),
+            Just(Status::Invalid(Fault::new("acme:unauthorized", "no"))),
+            Just(Status::Gone),
+        ]
+    }
+
+    proptest! {
+        /// Whatever the CA says at each step, and wherever the process ends: after a crash the status is unknown, and
+        /// of the last step only what was journaled is left.
+        #[test]
+        fn an_attempt_orders_once_for_each_answer_that_was_lost(
+            run in proptest::collection::vec((said(), any::<bool>()), 0..40),
+        ) {
+            let (mut attempt, mut status, mut orders, mut lost) = (attempt(), None, 0, 0);
+            for (said, crashed) in run {
+                match next(&attempt, status.as_ref()) {
+                    Next::NewOrder => {
+                        orders += 1;
+                        lost += u32::from(crashed);
+                        attempt.order = (!crashed).then(|| "https://ca.test/order/1".to_owned());
+                    }
+                    Next::Refresh | Next::Authorize | Next::Finalize | Next::Wait => {}
+                    Next::Download(url) => {
+                        prop_assert!(attempt.certificate.as_ref().is_none_or(|known| *known == url));
+                        attempt.certificate = Some(url);
+                    }
+                    Next::GiveUp(_) | Next::Restart => break,
+                }
+                status = (!crashed && attempt.order.is_some()).then_some(said);
+            }
+            prop_assert!(orders <= 1 + lost);
+        }
+
+        #[test]
+        fn an_attempt_with_an_order_never_orders_again(status in proptest::option::of(said()), known in any::<bool>()) {
+            let mut attempt = attempt();
+            attempt.order = Some("https://ca.test/order/1".into());
+            attempt.certificate = known.then(|| "https://ca.test/cert/1".into());
+            prop_assert_ne!(next(&attempt, status.as_ref()), Next::NewOrder);
+        }
+    }
+
+    #[test]
+    fn a_name_that_the_ca_refuses_is_tried_ever_less_often() {
+        let mut entry = Entry::new(LineageName::parse("www").unwrap());
+        let minutes: Vec<i64> = (0..5)
+            .map(|_| {
+                entry.fail(Fault::new("acme:unauthorized", "no"), NOW);
+                (entry.failures.as_ref().unwrap().not_before - NOW).whole_minutes()
+            })
+            .collect();
+        assert_eq!(minutes, [1, 10, 100, 1200, 1200]);
+    }
+
+    #[test]
+    fn an_outage_is_tried_again_soon_however_long_it_lasts() {
+        let mut entry = Entry::new(LineageName::parse("www").unwrap());
+        for code in ["acme:unreachable", "acme:http-503", "route53:pending", "dns:not-visible", "acme:timeout"] {
+            entry.fail(Fault::new(code, "no"), NOW);
+            let failures = entry.failures.as_ref().unwrap();
+            assert_eq!((failures.count, failures.not_before), (1, NOW + Duration::MINUTE), "{code}");
+        }
+    }
+
+    #[test]
+    fn an_outage_does_not_make_a_refused_name_a_good_one() {
+        let mut entry = Entry::new(LineageName::parse("www").unwrap());
+        for code in ["acme:caa", "acme:caa", "acme:unreachable", "acme:caa"] {
+            entry.fail(Fault::new(code, "no"), NOW);
+        }
+        assert_eq!(entry.failures.unwrap().count, 3);
+    }
+
+    #[test]
+    fn the_time_that_the_ca_named_is_waited_for_if_it_is_later() {
+        let mut entry = Entry::new(LineageName::parse("www").unwrap());
+        entry.fail(Fault::new("acme:rateLimited", "no").retry(Retry::After(7200)), NOW);
+        assert_eq!(entry.backs_off(NOW + Duration::minutes(119)).map(|failures| failures.count), Some(1));
+        assert_eq!(entry.backs_off(NOW + Duration::minutes(120)), None);
     }
 }

@@ -315,6 +315,10 @@ pub fn plan(source: &VerifiedList, mode: Mode, observed: &Observed, choices: &Ch
             let provenance = source.provenance(&step.lineage);
             (step.signers, step.approvals) = (provenance.signers, provenance.approvals);
         }
+        if source.withdrawn().contains(&step.lineage) && step.action.orders() {
+            step.reasons.push(Reason::HeadRefused);
+            step.action = Action::Defer;
+        }
     }
     Plan {
         format: FORMAT,

@@ -28,7 +28,7 @@ mod walk;
 mod wire;
 mod withdrawn;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -92,6 +92,7 @@ pub struct VerifiedList {
     warnings: Vec<crate::diag::Diagnostic>,
     state: TrustState,
     policy: Option<Digest>,
+    withdrawn: BTreeSet<LineageName>,
     commits_walked: usize,
 }
 
@@ -140,6 +141,7 @@ pub fn verify(
             files: content.files,
             warnings: content.warnings,
             policy: root.policy.as_ref().map(|policy| policy.digest().clone()),
+            withdrawn: BTreeSet::new(),
             commits_walked: walked.commits,
         })
     });
@@ -148,7 +150,7 @@ pub fn verify(
 
 /// The list at `state.last_verified`, for renewals while the head is refused or cannot be fetched.
 ///
-/// Without what has been withdrawn since: entries that only revoked keys stand for are not renewed.
+/// Entries that only revoked keys stand for are named by [`VerifiedList::withdrawn`].
 ///
 /// # Errors
 /// As [`verify`]. Refused if the list is not the one that was verified.
@@ -173,7 +175,8 @@ pub fn last_verified(
         let withdrawn = withdrawn::names(root, &content.list, &state.authors, &state.approvers);
         Ok(VerifiedList {
             state: state.clone(),
-            list: withdrawn::without(content.list, &withdrawn),
+            list: content.list,
+            withdrawn,
             files: content.files,
             warnings: content.warnings,
             policy: root.policy.as_ref().map(|policy| policy.digest().clone()),
@@ -204,7 +207,7 @@ pub fn list_at(
 /// What changes from one list to another, one line for each fact of each entry.
 pub fn changes(before: &List, after: &List) -> Vec<String> {
     let names = before.certificates().chain(after.certificates()).map(|entry| &entry.name);
-    let names: std::collections::BTreeSet<_> = names.collect();
+    let names: BTreeSet<_> = names.collect();
     let lines = names.into_iter().flat_map(|name| {
         let (before, after) = (before.get(name), after.get(name));
         let line = move |fact: fact::Fact<'_>| match (fact.value(before), fact.value(after)) {
@@ -258,6 +261,12 @@ impl VerifiedList {
 
     pub fn trust_root(&self) -> &Digest {
         &self.state.trust_root
+    }
+
+    /// Entries that only revoked keys stand for: they are kept, and nothing is ordered for them. Empty unless this is
+    /// the [`last_verified`] list, since [`verify`] refuses such a head.
+    pub fn withdrawn(&self) -> &BTreeSet<LineageName> {
+        &self.withdrawn
     }
 
     /// Digest of the policy file that judged it, if there is one.

@@ -16,7 +16,7 @@ const EFFECTS: [&str; 9] = [
     "std::env",
     "std::net",
     "std::process",
-    "std::thread",
+    "thread::sleep",
     "SystemTime",
     "now_utc",
     "std::io::std",

@@ -14,7 +14,7 @@ mod pipeline {
     mod resumed;
     mod rig;
     mod saved;
-    mod schedule;
+    mod settled;
     mod stopped;
     mod trouble;
 }

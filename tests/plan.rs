@@ -10,7 +10,7 @@ use countersign::diag::SourceFile;
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Failures, Intent};
 use countersign::lineage::{CertFacts, Meta, Provenance, Stored};
-use countersign::list::{KeyType, List, parse};
+use countersign::list::{Certificate, KeyType, List, parse};
 use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::plan::{Choices, Mode, Observed, Step, steps};
 use countersign::port::RenewalInfo;
@@ -128,15 +128,16 @@ impl Held {
 }
 
 impl Left {
-    fn entry(&self, name: &LineageName) -> Entry {
+    /// What was begun is what the list asks for, if it asks for it.
+    fn entry(&self, name: &LineageName, wanted: Option<&Certificate>) -> Entry {
         let mut entry = Entry::new(name.clone());
         entry.attempt = self.order.as_ref().map(|order| Attempt {
             intent: Intent {
-                identifiers: Default::default(),
-                authority: staging(),
+                identifiers: wanted.map(|wanted| wanted.identifiers.clone()).unwrap_or_default(),
+                authority: wanted.map_or_else(staging, |wanted| wanted.authority.clone()),
                 directory: String::new(),
-                key: p256(),
-                profile: None,
+                key: wanted.map_or_else(p256, |wanted| wanted.key),
+                profile: wanted.and_then(|wanted| wanted.profile.clone()),
                 replaces: None,
                 csr: String::new(),
                 provenance: provenance(),
@@ -150,12 +151,13 @@ impl Left {
     }
 }
 
-fn observed(world: &World) -> Observed {
+fn observed(world: &World, list: &List) -> Observed {
     let mut observed = Observed { missing: world.missing.clone(), ..Observed::default() };
     let inventory = &mut observed.inventory;
     inventory.live = world.live.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
     inventory.stash = world.stash.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
-    inventory.journal = world.journal.iter().map(|(name, left)| (name.clone(), left.entry(name))).collect();
+    inventory.journal =
+        world.journal.iter().map(|(name, left)| (name.clone(), left.entry(name, list.get(name)))).collect();
     let broken = |text: &String| Fault::new("store:broken", text.clone());
     inventory.broken = world.broken.iter().map(|(name, text)| (name.clone(), broken(text))).collect();
     let infos = world.live.iter().chain(&world.stash);
@@ -176,7 +178,8 @@ fn planned(folder: &Path) -> Vec<Step> {
     let mode = if world.renew_only { Mode::RenewOnly } else { Mode::Full };
     let choices =
         Choices { every: Duration::DAY, only: world.only.iter().cloned().collect(), force: world.force.clone() };
-    steps::steps(&list(folder), mode, &observed(&world), &choices, world.now)
+    let list = list(folder);
+    steps::steps(&list, mode, &observed(&world, &list), &choices, world.now)
 }
 
 fn text(steps: &[Step]) -> String {

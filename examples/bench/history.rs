@@ -67,6 +67,8 @@ pub fn walk(dir: &Path) -> Outcome {
         require: Require::All,
         ref_name: "refs/heads/main".to_owned(),
         list: ListPath::parse("domains.yaml")?,
+        policy: None,
+        url: "ssh://git@git.example.com/pki/domains.git".to_owned(),
     };
     let head = fs::read_to_string(dir.join("refs/heads/main"))?;
     let head = CommitId::parse(head.trim())?;

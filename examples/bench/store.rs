@@ -49,6 +49,8 @@ fn deploy(store: &FileStore, name: &str, issuer: &Issuer<'_, KeyPair>, chain: &s
             signers: vec!["ann@example.com".into()],
             list: Digest::of(b"list"),
             trust_root: Digest::of(b"trust root"),
+            approvals: Vec::new(),
+            policy: None,
         },
         stored_at: now,
         facts: CertFacts::from_pem(&cert)?,

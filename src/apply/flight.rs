@@ -290,12 +290,7 @@ impl Flight<'_, '_> {
 
 /// Whether an attempt of an earlier run is for what the list asks for now.
 fn fits(attempt: &Attempt, certificate: &Certificate, ca: &dyn Ca) -> bool {
-    let intent = &attempt.intent;
-    intent.identifiers == certificate.identifiers
-        && intent.key == certificate.key
-        && intent.profile == certificate.profile
-        && intent.authority == certificate.authority
-        && intent.directory == ca.directory()
+    attempt.intent.is_for(certificate) && attempt.intent.directory == ca.directory()
 }
 
 fn gone() -> Fault {

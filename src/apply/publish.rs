@@ -191,7 +191,9 @@ fn metadata(stored: &Stored) -> BTreeMap<String, String> {
         ("commit", provenance.commit.to_string()),
         ("signers", header_value(&provenance.signers)),
     ];
-    pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    let approvals = Some(header_value(&provenance.approvals)).filter(|approvals| !approvals.is_empty());
+    let pairs = pairs.into_iter().chain(approvals.map(|approvals| ("approvals", approvals)));
+    pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 
 /// S3 takes 2 KB of metadata in all, and what is not plain ASCII comes back encoded.

@@ -158,7 +158,7 @@ impl<'a> Known<'a> {
     }
 
     fn holds(&self, lineage: &LineageName, inventory: &Inventory) -> bool {
-        self.lineages.contains(lineage) && !inventory.live.get(lineage).is_some_and(|live| self.doubt(live).is_some())
+        self.lineages.contains(lineage) && inventory.live.get(lineage).is_none_or(|live| self.doubt(live).is_none())
     }
 
     /// Whether `<sequence>-<serial>` is a version that was issued, or the live one of an order that is known.

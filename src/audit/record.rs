@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::{Chain, Entry, Kind, Record};
 use crate::fault::Fault;
 use crate::lineage::{Provenance, Stored};
-use crate::name::LineageName;
+use crate::name::{Digest, LineageName};
 use crate::outcome::Outcome;
 use crate::plan::{Action, Basis, Plan, Reason, Step};
 use crate::port::Inventory;
@@ -15,14 +15,14 @@ use crate::trust::{Refused, TrustState};
 const LONGEST: usize = 300;
 
 /// A head was verified.
-pub fn verified(state: &TrustState) -> Record {
+pub fn verified(state: &TrustState, policy: Option<&Digest>) -> Record {
     let by = Provenance {
         commit: state.last_verified.clone(),
         signers: state.head_signer.iter().cloned().collect(),
         list: state.list.clone(),
         trust_root: state.trust_root.clone(),
         approvals: Vec::new(),
-        policy: None,
+        policy: policy.cloned(),
     };
     Record { by: Some(by), ..Record::new(Kind::Verified) }
 }

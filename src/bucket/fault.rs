@@ -59,7 +59,7 @@ impl Call<'_> {
         let never = |hint: String| fault.clone().hint(hint).retry(Retry::Never);
         match code {
             "AccessDenied" | "AllAccessDisabled" => never(format!(
-                "the credentials need {} on bucket `{}` and its KMS key: `countersign iam-policy` prints the policy",
+                "the credentials need {} on bucket `{}` and its KMS key, as in policy/iam-s3-publisher.json",
                 self.actions, self.bucket
             )),
             "NoSuchBucket" => never("make the bucket, or correct `bucket:` in the runner's config".into()),

@@ -41,6 +41,9 @@ pub struct Manifest {
     /// The verified commit that asked for the certificate, and who signed it.
     pub commit: CommitId,
     pub signers: Vec<String>,
+    /// Who approved it, if somebody had to.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approvals: Vec<String>,
 }
 
 /// One file of a version.
@@ -86,6 +89,7 @@ impl Manifest {
             files: files(pems).iter().map(|(name, bytes)| ((*name).to_owned(), digest(bytes))).collect(),
             commit: stored.meta.provenance.commit.clone(),
             signers: stored.meta.provenance.signers.clone(),
+            approvals: stored.meta.provenance.approvals.clone(),
         }
     }
 

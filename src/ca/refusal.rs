@@ -114,6 +114,9 @@ fn hint(kind: &str) -> Option<&'static str> {
         }
         "externalAccountRequired" => "this CA takes no accounts without an external account binding",
         "invalidProfile" => "take a profile that the CA's directory lists",
+        "rejectedIdentifier" => {
+            "this CA does not issue for one of the names: take it out of the list, or ask another CA"
+        }
         "rateLimited" => "the next run tries again when the limit allows it; `countersign plan` prices orders",
         "userActionRequired" => "open the address in the message and agree to the new terms of service",
         _ => return None,

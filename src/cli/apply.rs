@@ -124,7 +124,9 @@ fn end(
     let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
     let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty());
-    let text = format!("{done} done, {failed} failed{}", counts(&applied.outcomes));
+    let stopped = applied.outcomes.iter().filter(|outcome| outcome.interrupted).count();
+    let stopped = if stopped > 0 { format!(", {stopped} stopped") } else { String::new() };
+    let text = format!("{done} done, {failed} failed{stopped}{}", counts(&applied.outcomes));
     let audit = audited.as_ref().ok();
     output.json(
         "summary",
@@ -152,7 +154,8 @@ fn exit(interrupted: bool, failed: bool) -> Exit {
 }
 
 fn counts(outcomes: &[Outcome]) -> String {
-    let count = |action| outcomes.iter().filter(|outcome| outcome.action == action && !outcome.failed()).count();
+    let done = |outcome: &&Outcome| !outcome.failed() && !outcome.interrupted;
+    let count = |action| outcomes.iter().filter(done).filter(|outcome| outcome.action == action).count();
     let actions = plan::Action::ALL.into_iter().filter(|action| count(*action) > 0);
     let counts: Vec<String> = actions.map(|action| format!("{} {action}", count(action))).collect();
     if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }

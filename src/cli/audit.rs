@@ -90,6 +90,7 @@ fn line(entry: &Entry, paint: Paint) -> String {
     if let Some(by) = &record.by {
         facts.push(format!("commit {}", by.commit.short()));
         facts.extend(by.signers.iter().cloned());
+        facts.extend(by.approvals.iter().map(|approval| format!("approved by {approval}")));
     }
     facts.extend(record.result.clone());
     let kind = format!("{:<9}", record.kind);

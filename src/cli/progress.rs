@@ -53,6 +53,10 @@ fn phase_line(phase: Phase, count: usize) -> String {
 fn outcome_line(outcome: &Outcome) -> String {
     let faults = outcome.fault.iter().chain(outcome.published.values().flatten());
     let faults: Vec<String> = faults.map(|fault| plain(&fault.to_string())).collect();
-    let end = if faults.is_empty() { "ok".to_owned() } else { format!("FAILED {}", faults.join("; ")) };
+    let end = match (faults.is_empty(), outcome.interrupted) {
+        (false, _) => format!("FAILED {}", faults.join("; ")),
+        (true, true) => "stopped".to_owned(),
+        (true, false) => "ok".to_owned(),
+    };
     format!("{} {} {:.1}s {end}", outcome.action, outcome.lineage, outcome.seconds)
 }

@@ -14,7 +14,7 @@ use crate::outcome::Outcome;
 use crate::plan::Plan;
 use crate::port::Bucket;
 use crate::report::Check;
-use crate::trust::{Refused, TrustState};
+use crate::trust::{Refused, TrustState, VerifiedList};
 
 /// The rule that both the trust state and the log can break.
 const ROLLBACK: &str = "X01-state-rollback";
@@ -37,18 +37,22 @@ pub fn refuse_rollback(session: &Session, state: Option<&TrustState>) -> Result<
     if commits.into_iter().any(|commit| *commit == state.last_verified) {
         return Err(rolled_back(format!("says {}", state.last_verified), last.as_str()));
     }
-    append(session, &[record::verified(state)]).map(drop)
+    append(session, &[record::verified(state, None)]).map(drop)
 }
 
 /// A head was verified. Says nothing if it is the one of the last run.
 pub fn verified(
     session: &Session,
     before: Option<&TrustState>,
-    now: &TrustState,
+    list: &VerifiedList,
     reports: &mut Reports,
 ) -> Result<(), Failure> {
     let key = |state: &TrustState| (state.last_verified.clone(), state.trust_root.clone());
-    let news: Vec<Record> = if before.map(key) == Some(key(now)) { Vec::new() } else { vec![record::verified(now)] };
+    let news: Vec<Record> = if before.map(key) == Some(key(list.state())) {
+        Vec::new()
+    } else {
+        vec![record::verified(list.state(), list.policy())]
+    };
     let head = append(session, &news)?;
     tell(reports, head.as_ref());
     Ok(())

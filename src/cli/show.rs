@@ -106,7 +106,7 @@ fn text(shown: &Shown, now: OffsetDateTime) -> String {
     let subject = leaf.map(|leaf| leaf.subject.as_str()).filter(|subject| !subject.is_empty()).unwrap_or("(empty)");
     let mut out = format!("{}  {}  version {}\n", meta.lineage, shown.state, meta.version);
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {name:<12} {}", plain(value));
+        let _ = writeln!(out, "  {name:<13} {}", plain(value));
     };
     row("subject", subject);
     row("names", &names.join(", "));
@@ -125,8 +125,10 @@ fn text(shown: &Shown, now: OffsetDateTime) -> String {
     let provenance = &meta.provenance;
     row("authorised", &format!("commit {}", provenance.commit));
     provenance.signers.iter().for_each(|signer| row("  signed by", signer));
+    provenance.approvals.iter().for_each(|approval| row("  approved by", approval));
     row("  list", &provenance.list.to_string());
     row("  trust root", &provenance.trust_root.to_string());
+    row("  policy", &provenance.policy.as_ref().map_or("none".into(), ToString::to_string));
     row("ordered at", &format!("{} ({}), stored {}", meta.authority, meta.directory, stamp(meta.stored_at)));
     row("order", &meta.order_url);
     for (bucket, place) in &shown.published {

@@ -47,7 +47,7 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
     match judged {
         Ok(list) => {
             session.store.write_json(Document::TrustState, list.state())?;
-            record::verified(session, state.as_ref(), list.state(), reports)?;
+            record::verified(session, state.as_ref(), &list, reports)?;
             tell(reports, &list);
             Ok(Source { list, mode: Mode::Full, refused: None })
         }
@@ -229,7 +229,8 @@ pub fn refusal(refused: &Refused) -> Failure {
         let _ = writeln!(details, "and {} more", refused.more);
     }
     details += &render::render(&refused.diagnostics, &refused.files, false);
-    let commit = first.commit.as_ref().map(|commit| format!("commit {}: ", commit.short())).unwrap_or_default();
+    let commit = first.commit.as_ref().filter(|commit| !first.message.contains(commit.short()));
+    let commit = commit.map(|commit| format!("commit {}: ", commit.short())).unwrap_or_default();
     let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
     fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
     fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));

@@ -10,13 +10,15 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub struct CaaLookup {
     lookup: Lookup,
+    /// Servers of one's own may know nothing above their zones.
+    own_servers: bool,
 }
 
 impl CaaLookup {
     /// Asks these servers, or the resolver of this host if there are none. Opens no connection.
     pub fn new(nameservers: &[SocketAddr]) -> Result<Self, Fault> {
         let lookup = if nameservers.is_empty() { Lookup::system() } else { Lookup::recursive(nameservers) };
-        Ok(Self { lookup: lookup? })
+        Ok(Self { lookup: lookup?, own_servers: !nameservers.is_empty() })
     }
 
     /// The relevant record set of each name (RFC 8659 section 3). In the order of `names`.
@@ -34,11 +36,18 @@ impl CaaLookup {
         Err(Fault::new("dns:no-name-server", format!("no name server is known for {name}")))
     }
 
+    /// Whether our servers have a zone that holds `name` and ends below `at`.
+    async fn ends_below(&self, at: &str, name: &str) -> bool {
+        self.own_servers && self.zone(name).await.is_ok_and(|zone| zone.len() > at.len())
+    }
+
     async fn climb(&self, name: &str) -> Result<Option<RecordSet>, Fault> {
         for at in caa::tree(name) {
-            let properties = self.lookup.caa(at).await?;
-            if !properties.is_empty() {
-                return Ok(Some(RecordSet { at: at.to_owned(), properties }));
+            match self.lookup.caa(at).await {
+                Ok(properties) if properties.is_empty() => {}
+                Ok(properties) => return Ok(Some(RecordSet { at: at.to_owned(), properties })),
+                Err(_) if self.ends_below(at, name).await => return Ok(None),
+                Err(fault) => return Err(fault),
             }
         }
         Ok(None)

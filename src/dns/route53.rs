@@ -199,9 +199,7 @@ where
     fault.causes.extend(request.map(|id| format!("request id {id}")));
     match code.as_str() {
         "AccessDenied" | "AccessDeniedException" => fault
-            .hint(format!(
-                "allow route53:{operation} for these credentials; `countersign iam-policy` prints the policy"
-            ))
+            .hint(format!("allow route53:{operation} for these credentials, as in policy/iam-route53.json"))
             .retry(Retry::Never),
         "ExpiredToken" | "ExpiredTokenException" | "InvalidClientTokenId" | "SignatureDoesNotMatch" => {
             fault.hint("renew or correct the AWS credentials of `dns.route53`")

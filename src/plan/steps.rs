@@ -35,7 +35,10 @@ fn step(
     }
     let live = inventory.live.get(name);
     let Some(wanted) = wanted else {
-        return bare(name, Action::Stash, vec![Reason::Removed], None, live);
+        return match mode {
+            Mode::Full => bare(name, Action::Stash, vec![Reason::Removed], None, live),
+            Mode::RenewOnly => bare(name, Action::Defer, vec![Reason::Removed, Reason::HeadRefused], None, live),
+        };
     };
     let stash = inventory.stash.get(name).filter(|_| live.is_none());
     let entry = inventory.journal.get(name);
@@ -50,7 +53,7 @@ fn step(
             step.action = Action::Unstash;
         }
     }
-    resume(&mut step, entry, live);
+    resume(&mut step, wanted, entry, live);
     hold_back(&mut step, entry, mode, choices, now);
     step
 }
@@ -147,8 +150,9 @@ fn drift(wanted: &Certificate, observed: &Observed) -> Vec<Reason> {
 }
 
 /// An order that an earlier run began is finished, whatever the clock says now.
-fn resume(step: &mut Step, entry: Option<&Entry>, live: Option<&Stored>) {
-    let Some(attempt) = entry.and_then(|entry| entry.attempt.as_ref()) else { return };
+fn resume(step: &mut Step, wanted: &Certificate, entry: Option<&Entry>, live: Option<&Stored>) {
+    let attempt = entry.and_then(|entry| entry.attempt.as_ref());
+    let Some(attempt) = attempt.filter(|attempt| attempt.intent.is_for(wanted)) else { return };
     if live.is_some_and(|live| attempt.order.as_ref() == Some(&live.meta.order_url)) {
         return;
     }

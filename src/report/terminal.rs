@@ -154,10 +154,7 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
         let _ = writeln!(out, "  {} {}", paint.warn("stopped  "), outcome.lineage);
     }
     for outcome in applied.outcomes.iter().filter(|outcome| outcome.failed()) {
-        for fault in outcome.fault.iter().chain(outcome.published.values().flatten()) {
-            let _ = writeln!(out, "  {} {}: {}", paint.bad("FAILED   "), outcome.lineage, plain(&fault.to_string()));
-            out += &details(fault, "            ");
-        }
+        out += &failed(outcome, paint);
     }
     if let Some(plan) = &run.plan {
         for step in plan.steps.iter().filter(|step| step.action == Action::Defer) {
@@ -171,6 +168,22 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
     }
     for fault in &applied.left_behind {
         let _ = writeln!(out, "  {} {}", paint.bad("LEFT     "), plain(&fault.to_string()));
+    }
+    out
+}
+
+/// A line for each fault. What was issued before an upload failed is said, since it is not lost.
+fn failed(outcome: &Outcome, paint: Paint) -> String {
+    let mut out = String::new();
+    let uploads =
+        outcome.published.iter().filter_map(|(bucket, fault)| Some((format!(" to {bucket}"), fault.as_ref()?)));
+    for (place, fault) in outcome.fault.iter().map(|fault| (String::new(), fault)).chain(uploads) {
+        let lineage = &outcome.lineage;
+        let _ = writeln!(out, "  {} {lineage}{place}: {}", paint.bad("FAILED   "), plain(&fault.to_string()));
+        out += &details(fault, "            ");
+    }
+    if let (None, true, Some(version)) = (&outcome.fault, outcome.action.orders(), outcome.version) {
+        let _ = writeln!(out, "            version {version} is in the store; the next run uploads it");
     }
     out
 }

@@ -90,6 +90,8 @@ impl fmt::Display for Held {
         match &self.0 {
             None => f.write_str("another run holds the lock"),
             Some(Holder { pid, host, since, operation }) => {
+                let format = time::macros::format_description!("[year]-[month]-[day] [hour]:[minute]:[second] UTC");
+                let since = since.to_offset(time::UtcOffset::UTC).format(format).unwrap_or_default();
                 write!(f, "`{operation}` holds the lock: process {pid} on {host}, since {since}")
             }
         }

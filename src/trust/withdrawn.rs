@@ -57,12 +57,3 @@ pub fn refusals(root: &TrustRoot, list: &List, authors: &Authors, approvers: &Au
     };
     names(root, list, authors, approvers).into_iter().map(refusal).collect()
 }
-
-/// The list without some names.
-pub fn without(list: List, names: &BTreeSet<LineageName>) -> List {
-    if names.is_empty() {
-        return list;
-    }
-    let kept = list.certificates().filter(|entry| !names.contains(&entry.name));
-    List::new(kept.filter_map(|entry| Some((entry.clone(), list.place(&entry.name)?.clone()))))
-}

@@ -170,11 +170,6 @@ buckets: {{certs: {{bucket: {BUCKET}, prefix: pki/, region: us-east-1, endpoint:
         let _ = fs::remove_file(self.path("state/ari.json"));
     }
 
-    pub fn version(&self, lineage: &str) -> String {
-        let target = fs::read_link(self.path(&format!("state/live/{lineage}"))).unwrap();
-        target.file_name().unwrap().to_str().unwrap().to_owned()
-    }
-
     pub fn junit(&self) -> String {
         self.read("junit.xml")
     }

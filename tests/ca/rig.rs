@@ -86,11 +86,11 @@ pub async fn answer_challenges(order: &mut dyn Order) {
 /// Asks until the CA has done what it has to do by itself.
 pub async fn until(order: &mut dyn Order, done: impl Fn(&Status) -> bool) -> Status {
     loop {
+        tokio::time::sleep(order.rest()).await;
         let status = order.refresh().await.unwrap();
         if done(&status) {
             return status;
         }
-        tokio::time::sleep(order.rest()).await;
     }
 }
 

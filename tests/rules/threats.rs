@@ -111,7 +111,7 @@ pub const THREATS: &[Threat] = &[
         10,
         "The forge's key signs what was edited, squashed or updated in the browser",
         "S11-forge-key",
-        Open("shown with the rules of the policy"),
+        Shown(&["the_forge_may_merge_and_nothing_else", "a_merger_is_not_a_person"]),
     ),
     row(
         11,
@@ -158,7 +158,7 @@ pub const THREATS: &[Threat] = &[
             "a_merge_that_drops_a_change_is_refused",
             "lines_that_were_merged_crosswise_are_refused",
             "a_merge_of_three_lines_is_refused",
-            "an_evil_merge_is_refused_although_nobody_had_to_sign_it",
+            "every_shape_with_every_key_and_path_is_judged_as_the_model_says",
         ]),
     ),
     row(
@@ -217,23 +217,31 @@ pub const THREATS: &[Threat] = &[
         25,
         "One person changes what needs two, by two keys or by approving twice",
         "P04-threshold",
-        Open("shown with the rules of the policy"),
+        Shown(&[
+            "nobody_counts_twice",
+            "a_person_counts_once_for_commit_and_approval",
+            "a_key_counts_for_the_person_it_belongs_to",
+        ]),
     ),
     row(
         26,
         "A name outside of somebody's names: by suffix, case, U-label, wildcard or a move between certificates",
         "P05-scope",
-        Open("shown with the rules of the policy"),
+        Shown(&[
+            "each_kind_of_change_out_of_scope_is_refused_by_name",
+            "a_name_moved_between_lineages_needs_its_rule",
+            "a_wildcard_needs_a_rule_that_says_so",
+        ]),
     ),
-    row(27, "A wide rule switches off a strict one", "P06-and-not-or", Open("shown with the rules of the policy")),
+    row(27, "A wide rule switches off a strict one", "P06-and-not-or", Shown(&["every_rule_that_matches_must_hold"])),
     row(28, "A policy that changes within the range is not noticed", "", NO_POLICY_IN_REPO),
     row(
         29,
         "The policy is deleted or cannot be read",
         "",
-        Open("shown with the rules of the policy: an unreadable one is exit 1"),
+        Shown(&["every_fault_of_a_rule_is_found_with_its_line", "what_no_rule_matches_is_refused"]),
     ),
-    row(30, "A policy that nobody can satisfy", "P09-lockout", Open("shown with the rules of the policy")),
+    row(30, "A policy that nobody can satisfy", "P09-lockout", Shown(&["a_rule_that_nobody_can_satisfy_is_refused"])),
     row(
         31,
         "A serial number from the far future blocks every later policy",
@@ -249,11 +257,33 @@ pub const THREATS: &[Threat] = &[
             "everything_that_changes_a_verdict_changes_the_digest_of_the_trust_root",
         ]),
     ),
-    row(33, "An approval of another change, list, branch or repository", "A01-replay", Open("shown with approvals")),
-    row(34, "Facts in the parts of a minisign file that are not signed", "A02-untrusted", Open("shown with approvals")),
-    row(35, "A minisign signature of the old form", "A03-legacy", Open("shown with approvals")),
-    row(36, "The same person counted twice, or two keys with one id", "A04-count", Open("shown with approvals")),
-    row(37, "An approval from long ago", "A05-expired", Open("shown with approvals")),
+    row(
+        33,
+        "An approval of another change, list, branch or repository",
+        "A01-replay",
+        Shown(&[
+            "every_field_of_a_statement_is_rebuilt_and_compared",
+            "an_approval_of_an_earlier_list_does_not_cover_what_came_after",
+            "an_approval_from_before_a_removal_does_not_bring_a_name_back",
+        ]),
+    ),
+    row(
+        34,
+        "Facts in the parts of a minisign file that are not signed",
+        "A02-untrusted",
+        Shown(&[
+            "an_approval_is_exactly_four_lines",
+            "no_flipped_byte_of_an_approval_is_accepted_but_in_its_free_comment",
+        ]),
+    ),
+    row(35, "A minisign signature of the old form", "A03-legacy", Shown(&["a_legacy_signature_is_refused"])),
+    row(
+        36,
+        "The same person counted twice, or two keys with one id",
+        "A04-count",
+        Shown(&["nobody_counts_twice", "a_key_counts_for_the_person_it_belongs_to"]),
+    ),
+    row(37, "An approval from long ago", "A05-expired", Shown(&["an_expired_approval_is_named_and_may_be_renewed"])),
     row(
         38,
         "What is read is not what was verified",
@@ -330,7 +360,10 @@ pub const THREATS: &[Threat] = &[
         47,
         "One commit changes or removes nearly everything",
         "",
-        Open("`limits:` refuses it, shown with the scenarios of the pipeline; approvals do not lift the limit"),
+        Partly(
+            &["too_much_change_at_once_needs_a_second_word", "three_of_ten_are_within_the_limit"],
+            "only `--force-limits` lifts the limit; approvals do not",
+        ),
     ),
     row(
         48,
@@ -339,6 +372,8 @@ pub const THREATS: &[Threat] = &[
         Shown(&[
             "what_would_play_tricks_on_a_terminal_is_not_printed",
             "hostile_text_neither_breaks_a_report_nor_steers_a_terminal",
+            "a_hostile_text_does_not_break_the_report",
+            "a_hostile_problem_of_the_ca_does_not_break_the_report",
         ]),
     ),
     row(49, "An error shows a password or a key", "", Shown(&["a_password_in_a_url_is_not_repeated"])),
@@ -387,10 +422,12 @@ pub const THREATS: &[Threat] = &[
         55,
         "The trust state is set back, damaged or deleted",
         "X01-state",
-        Partly(
-            &["a_state_that_does_not_belong_to_the_store_is_refused"],
-            "a state of an older backup is noticed by the audit log, which is shown with it",
-        ),
+        Shown(&[
+            "a_state_that_does_not_belong_to_the_store_is_refused",
+            "a_trust_state_that_is_older_than_the_log_is_refused",
+            "a_trust_state_that_is_gone_is_no_fresh_start_once_there_is_a_log",
+            "a_whole_store_that_was_rolled_back_is_refused_before_any_order",
+        ]),
     ),
     row(
         56,
@@ -402,7 +439,12 @@ pub const THREATS: &[Threat] = &[
         57,
         "A plan for one commit is applied to another",
         "",
-        Open("refused as `plan:stale`; shown with the scenarios of the pipeline"),
+        Shown(&[
+            "an_edited_plan_is_refused",
+            "a_new_head_makes_a_plan_stale",
+            "another_trust_root_makes_a_plan_stale",
+            "a_plan_with_a_forged_digest_still_adds_nothing",
+        ]),
     ),
     row(
         58,
@@ -421,8 +463,9 @@ pub const THREATS: &[Threat] = &[
         "Verification fails and the tool goes on, or stops everything",
         "",
         Shown(&[
+            "a_refused_head_does_not_stop_renewals",
+            "renewals_end_when_the_verified_list_is_stale",
             "the_last_verified_list_is_there_while_the_head_is_refused",
-            "tests/cases/plan/017-a-refused-head-renews-but-issues-nothing",
         ]),
     ),
     row(

@@ -158,3 +158,42 @@ fn the_verdict_is_that_of_the_runner() {
         assert!(rules.iter().all(|rule| run.stderr.contains(rule)), "{rules:?}: {}", run.stderr);
     }
 }
+
+/// A house in which two people have to agree on every name.
+fn two_of_two() -> House {
+    let house = House::new();
+    let config = house
+        .config()
+        .replace("allowed_signers: allowed_signers", "allowed_signers: allowed_signers, policy: policy.yaml");
+    house.write("runner/countersign.yaml", &config);
+    house.write(
+        "runner/policy.yaml",
+        "version: 1\n\
+         people:\n  ann: {signs: [ann@example.com]}\n  \
+         bob: {approves: [RWS7z90AmaxUIjBnjVdX5yUiTuI0gbTMn2o7YPYc7QNmNa/M00MIAa/d]}\n\
+         rules:\n  - {id: both, names: [\"*.example.com\"], by: [ann, bob], threshold: 2}\n",
+    );
+    house
+}
+
+#[test]
+fn a_branch_that_only_lacks_approvals_is_not_wrong() {
+    let house = two_of_two();
+    house.commit(&[("domains.yaml", &list(&["www"]))], Some("ann"));
+    assert_eq!(house.rules(&[]), (6, vec!["P04-threshold".to_owned()]));
+    let ran = house.validate(&[]);
+    assert!(
+        ran.stderr.contains(" --> domains.yaml:3:11\n") && ran.stderr.contains("names: www.example.com"),
+        "{}",
+        ran.stderr
+    );
+}
+
+#[test]
+fn a_branch_that_also_breaks_a_rule_is_refused() {
+    let house = two_of_two();
+    house.commit(&[("domains.yaml", &list(&["www"]))], Some("ann"));
+    assert_eq!(house.rules(&["--merge-method", "squash"]).0, 4);
+    house.commit(&[("README", "x")], None);
+    assert_eq!(house.rules(&[]).0, 4);
+}

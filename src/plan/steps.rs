@@ -35,10 +35,8 @@ fn step(
     }
     let live = inventory.live.get(name);
     let Some(wanted) = wanted else {
-        return match mode {
-            Mode::Full => bare(name, Action::Stash, vec![Reason::Removed], None, live),
-            Mode::RenewOnly => bare(name, Action::Defer, vec![Reason::Removed, Reason::HeadRefused], None, live),
-        };
+        // Also while a newer head is refused: a verified commit removed the name.
+        return bare(name, Action::Stash, vec![Reason::Removed], None, live);
     };
     let stash = inventory.stash.get(name).filter(|_| live.is_none());
     let entry = inventory.journal.get(name);

@@ -170,7 +170,9 @@ fn hold_back(step: &mut Step, entry: Option<&Entry>, mode: Mode, choices: &Choic
         step.reasons.push(Reason::BacksOff { failures: failures.count, last: failures.last.clone() });
         step.due = Some(failures.not_before);
         step.action = Action::Defer;
-    } else if mode == Mode::RenewOnly && matches!(step.action, Action::Issue | Action::Reissue | Action::Unstash) {
+    } else if mode == Mode::RenewOnly
+        && (step.unstash || matches!(step.action, Action::Issue | Action::Reissue | Action::Unstash))
+    {
         step.reasons.push(Reason::HeadRefused);
         step.action = Action::Defer;
     }

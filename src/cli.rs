@@ -4,12 +4,15 @@ mod apply;
 mod approve;
 mod args;
 mod audit;
+mod completions;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod doctor;
 mod exit;
 mod explain;
 mod failure;
+mod iam_policy;
+mod man;
 mod observe;
 mod output;
 mod plan;
@@ -19,11 +22,13 @@ mod record;
 mod reports;
 #[cfg(feature = "sandbox")]
 mod sandbox;
+mod schedule;
 mod session;
 mod settings;
 mod show;
 mod signals;
 mod source;
+mod ssh_gate;
 mod status;
 mod term;
 mod validate;
@@ -91,6 +96,11 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Show(args) => show::run(&global, &args, output),
         Command::Audit(args) => audit::run(&global, &args, output),
         Command::Doctor => doctor::run(&global, output),
+        Command::SshGate(args) => ssh_gate::run(&global, &args, output),
+        Command::Schedule(args) => schedule::run(&global, &args, output),
+        Command::IamPolicy(args) => iam_policy::run(&global, &args, output),
+        Command::Completions(args) => completions::run(&args, output),
+        Command::Man(args) => man::run(&args, output),
         #[cfg(feature = "sandbox")]
         Command::Demo(args) => demo::run(&args, output),
         #[cfg(feature = "sandbox")]

@@ -65,6 +65,16 @@ pub enum Command {
     Doctor,
     /// Approve a change of the list: prints what to sign with minisign, or has it signed
     Approve(Approve),
+    /// Answer the few commands that a locked-down host takes over SSH; for `command=` in authorized_keys
+    SshGate(SshGate),
+    /// Print cron lines or systemd units that run this configuration
+    Schedule(Schedule),
+    /// Print the least that AWS must allow, as an IAM policy
+    IamPolicy(IamPolicy),
+    /// Print completions for a shell
+    Completions(Completions),
+    /// Print the manual page, or write all of them into a folder
+    Man(Man),
     /// Show the whole pipeline on stand-ins of this machine, in seconds
     #[cfg(feature = "sandbox")]
     Demo(Demo),
@@ -206,6 +216,88 @@ pub struct Approve {
     /// The secret key for minisign [default: minisign's own]
     #[arg(long, value_name = "PATH")]
     pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(args_conflicts_with_subcommands = true)]
+pub struct SshGate {
+    #[command(subcommand)]
+    pub command: Option<GateCommand>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum GateCommand {
+    /// Print the line of authorized_keys that lets a key in, for these commands only
+    Authorize(Authorize),
+}
+
+#[derive(Debug, Args)]
+pub struct Authorize {
+    /// The public key file of Jenkins
+    #[arg(value_name = "KEY.pub")]
+    pub key: PathBuf,
+    /// Where the key may come from, as sshd's `from=` takes it
+    #[arg(long, value_name = "PATTERNS")]
+    pub from: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub struct Schedule {
+    /// What is to run it
+    #[arg(value_name = "KIND", value_enum)]
+    pub kind: ScheduleKind,
+    /// The user who runs it
+    #[arg(long, value_name = "USER", default_value = "countersign")]
+    pub user: String,
+    /// The minute of the hour, 0 to 59 [default: a random one]
+    #[arg(long, value_name = "MINUTE", value_parser = clap::value_parser!(u8).range(0..60))]
+    pub minute: Option<u8>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ScheduleKind {
+    /// A file for /etc/cron.d
+    Cron,
+    /// A service and a timer
+    Systemd,
+}
+
+#[derive(Debug, Args)]
+pub struct IamPolicy {
+    /// Who gets it
+    #[arg(value_name = "ROLE", value_enum)]
+    pub role: IamRole,
+    /// For `consumer`: the lineage that may be read
+    #[arg(long, value_name = "NAME", required_if_eq("role", "consumer"))]
+    pub lineage: Option<String>,
+    /// Only this bucket of the configuration
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum IamRole {
+    /// The runner's credentials for challenge records
+    Route53,
+    /// The runner's credentials for publishing
+    S3,
+    /// A machine that pulls one lineage
+    Consumer,
+    /// The job before the merge: nothing at all
+    Validate,
+}
+
+#[derive(Debug, Args)]
+pub struct Completions {
+    #[arg(value_name = "SHELL", value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub struct Man {
+    /// Write a page for each command into this folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: Option<PathBuf>,
 }
 
 #[cfg(feature = "sandbox")]

@@ -1,0 +1,137 @@
+//! `countersign iam-policy`: the least that AWS must allow, for the zones and buckets of a configuration.
+//!
+//! Sources: *Using IAM policy conditions for fine-grained access control* in Route53's developer guide, *Actions,
+//! resources, and condition keys* of Route53, S3 and KMS in the service authorization reference.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Value, json};
+
+use crate::cli::args::{Global, IamPolicy as Args, IamRole};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::cli::settings;
+use crate::config::{Bucket, Config, Route53};
+use crate::fault::Fault;
+use crate::name::LineageName;
+use crate::report::Check;
+
+pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
+    match settings::load(global).and_then(|config| policy(&config, args)) {
+        Ok(policy) => {
+            output.text(&format!("{policy:#}\n"));
+            output.json("iam-policy", json!({"exit": 0, "policy": policy}));
+            Exit::Done
+        }
+        Err(failure) => {
+            failure.show("iam-policy", output);
+            failure.exit
+        }
+    }
+}
+
+fn policy(config: &Config, args: &Args) -> Result<Value, Failure> {
+    let statements = match args.role {
+        IamRole::Route53 => route53(&config.dns.route53),
+        IamRole::S3 => buckets(config, args)?.into_values().flat_map(publisher).collect(),
+        IamRole::Consumer => {
+            let lineage = lineage(args.lineage.as_deref().unwrap_or_default())?;
+            buckets(config, args)?.into_values().flat_map(|bucket| consumer(bucket, &lineage)).collect()
+        }
+        IamRole::Validate => vec![json!({"Sid": "NeedsNothing", "Effect": "Deny", "Action": "*", "Resource": "*"})],
+    };
+    Ok(json!({"Version": "2012-10-17", "Statement": statements}))
+}
+
+fn lineage(name: &str) -> Result<LineageName, Failure> {
+    LineageName::parse(name).map_err(|error| {
+        let fault = Fault::new("run:name", format!("`{name}` is not the name of a lineage")).caused_by(&error);
+        Failure::new(Exit::Usage, Check::Completed, fault)
+    })
+}
+
+fn buckets<'c>(config: &'c Config, args: &Args) -> Result<BTreeMap<&'c String, &'c Bucket>, Failure> {
+    let wanted = |name: &String| args.bucket.as_ref().is_none_or(|only| only == name);
+    let found: BTreeMap<_, _> = config.buckets.iter().filter(|(name, _)| wanted(name)).collect();
+    if found.is_empty() {
+        let fault = Fault::new("iam:bucket", "the configuration has no such bucket").hint("see `buckets:` in it");
+        return Err(Failure::new(Exit::Usage, Check::Completed, fault));
+    }
+    Ok(found)
+}
+
+/// CREATE and DELETE of TXT records of challenges only: what others put there cannot be replaced unseen.
+///
+/// `ForAllValues` is true for a key that is absent, so each key must be there as well.
+fn route53(route53: &Route53) -> Vec<Value> {
+    let zones: Vec<String> =
+        route53.zones.values().map(|pin| format!("arn:aws:route53:::hostedzone/{}", pin.id)).collect();
+    let names =
+        route53.zones.keys().flat_map(|zone| [format!("_acme-challenge.{zone}"), format!("_acme-challenge.*.{zone}")]);
+    let (zones, names) = match zones.is_empty() {
+        true => (vec!["arn:aws:route53:::hostedzone/*".to_owned()], vec!["_acme-challenge.*".to_owned()]),
+        false => (zones, names.collect()),
+    };
+    let key = |name: &str| format!("route53:ChangeResourceRecordSets{name}");
+    let present = |name| (key(name), json!("false"));
+    let present: BTreeMap<String, Value> = ["NormalizedRecordNames", "RecordTypes", "Actions"].map(present).into();
+    vec![
+        json!({
+            "Sid": "ChallengeRecordsOnly",
+            "Effect": "Allow",
+            "Action": "route53:ChangeResourceRecordSets",
+            "Resource": zones,
+            "Condition": {
+                "ForAllValues:StringLike": {key("NormalizedRecordNames"): names},
+                "ForAllValues:StringEquals": {key("RecordTypes"): ["TXT"], key("Actions"): ["CREATE", "DELETE"]},
+                "Null": present,
+            },
+        }),
+        allow("ReadTheZones", &["route53:ListResourceRecordSets"], json!(zones)),
+        allow("WaitForChanges", &["route53:GetChange"], json!("arn:aws:route53:::change/*")),
+        allow("FindZones", &["route53:ListHostedZones"], json!("*")),
+    ]
+}
+
+fn publisher(bucket: &Bucket) -> Vec<Value> {
+    let arn = format!("arn:aws:s3:::{}", bucket.bucket);
+    let prefix = &bucket.prefix;
+    let mut list = allow("ListThePrefix", &["s3:ListBucket"], json!(arn));
+    list["Condition"] = json!({"StringLike": {"s3:prefix": [prefix, format!("{prefix}*")]}});
+    let mut statements =
+        vec![allow("WriteAndCompare", &["s3:PutObject", "s3:GetObject"], json!(format!("{arn}/{prefix}*"))), list];
+    statements.extend(with_key(bucket, &["kms:GenerateDataKey", "kms:Decrypt"]));
+    statements
+}
+
+/// No list, no other lineage.
+fn consumer(bucket: &Bucket, lineage: &LineageName) -> Vec<Value> {
+    let objects = format!("arn:aws:s3:::{}/{}{lineage}/*", bucket.bucket, bucket.prefix);
+    let mut statements = vec![allow("ReadOneLineage", &["s3:GetObject"], json!(objects))];
+    statements.extend(with_key(bucket, &["kms:Decrypt"]));
+    statements
+}
+
+/// An alias is no resource of IAM: for one the condition names it.
+fn with_key(bucket: &Bucket, actions: &[&str]) -> Option<Value> {
+    let key = bucket.kms_key.as_deref()?;
+    let region = bucket.region.as_deref().unwrap_or("*");
+    let mut condition = json!({"StringLike": {"kms:ViaService": format!("s3.{region}.amazonaws.com")}});
+    let resource = match key {
+        arn if arn.starts_with("arn:") && !arn.contains(":alias/") => arn.to_owned(),
+        id if !id.contains("alias/") => format!("arn:aws:kms:{region}:*:key/{id}"),
+        alias => {
+            let name = &alias[alias.find("alias/").unwrap_or(0)..];
+            condition["ForAnyValue:StringEquals"] = json!({"kms:ResourceAliases": name});
+            format!("arn:aws:kms:{region}:*:key/*")
+        }
+    };
+    let mut statement = allow("UseTheKey", actions, json!(resource));
+    statement["Condition"] = condition;
+    Some(statement)
+}
+
+fn allow(sid: &str, actions: &[&str], resource: Value) -> Value {
+    json!({"Sid": sid, "Effect": "Allow", "Action": actions, "Resource": resource})
+}

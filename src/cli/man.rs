@@ -1,0 +1,51 @@
+//! `countersign man`
+
+use std::path::Path;
+
+use clap::CommandFactory;
+use clap_mangen::Man;
+
+use crate::cli::args::{Cli, Man as Args};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::Output;
+use crate::fault::Fault;
+use crate::store::write;
+
+pub fn run(args: &Args, output: &Output) -> Exit {
+    let command = whole();
+    let done = match &args.dir {
+        None => page(&command).map(|page| output.text(&page)),
+        Some(folder) => pages(command, folder),
+    };
+    match done {
+        Ok(()) => Exit::Done,
+        Err(fault) => {
+            let failure = Failure::from(fault);
+            failure.show("man", output);
+            failure.exit
+        }
+    }
+}
+
+/// Without `help`, which says of itself what the pages say.
+fn whole() -> clap::Command {
+    let mut command = Cli::command().disable_help_subcommand(true);
+    command.build();
+    command
+}
+
+fn page(command: &clap::Command) -> Result<String, Fault> {
+    let mut page = Vec::new();
+    let rendered = Man::new(command.clone()).render(&mut page);
+    rendered.map_err(|error| Fault::new("man:page", "failed to make the manual page").caused_by(&error))?;
+    Ok(String::from_utf8_lossy(&page).into_owned())
+}
+
+/// `countersign.1`, and `countersign-COMMAND.1` for each command below it.
+fn pages(command: clap::Command, folder: &Path) -> Result<(), Fault> {
+    std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error))?;
+    let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
+    write::file(&folder.join(format!("{name}.1")), page(&command)?.as_bytes(), write::PUBLIC)?;
+    command.get_subcommands().try_for_each(|below| pages(below.clone(), folder))
+}

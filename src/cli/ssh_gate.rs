@@ -19,7 +19,7 @@ use crate::clock::SystemClock;
 use crate::fault::Fault;
 use crate::port::Clock;
 use crate::report::{Check, stamp};
-use crate::store::write;
+use crate::store::{FileStore, write};
 
 /// What sshd was asked to run (sshd(8), `command=`).
 const ASKED: &str = "SSH_ORIGINAL_COMMAND";
@@ -68,7 +68,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
 
 fn answer(global: &Global, output: &Output) -> Result<Exit, Failure> {
     let config = trusted_config(global)?;
-    let reports = settings::load(global)?.state.join("report");
+    let state = settings::load(global)?.state;
+    FileStore::open(&state)?;
+    let reports = state.join("report");
     let asked = std::env::var(ASKED).unwrap_or_default();
     let found = LINES.iter().find(|(line, _)| *line == asked).map(|(_, answer)| *answer);
     log(&reports, if found.is_some() { "ran" } else { "refused" }, &asked)?;

@@ -3,6 +3,7 @@
 mod bad_input;
 mod change;
 mod interrupted;
+mod jenkins;
 mod junit;
 mod main_job;
 mod refused;

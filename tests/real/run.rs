@@ -75,15 +75,25 @@ impl Runner {
         self.run(&["apply", "--auto-approve"])
     }
 
+    pub fn write_config(&self) {
+        write(&self.dir.join("countersign.yaml"), &self.config);
+    }
+
+    /// A command in the environment and the folder of the runner.
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        command
+    }
+
     /// Starts a command, with a JUnit report, and does not wait for it.
     pub fn start(&self, arguments: &[&str]) -> Running {
-        write(&self.dir.join("countersign.yaml"), &self.config);
+        self.write_config();
         self.runs.set(self.runs.get() + 1);
         let [stdout, stderr, junit] =
             ["stdout", "stderr", "xml"].map(|kind| self.dir.join(format!("run-{}.{kind}", self.runs.get())));
-        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(arguments).arg("--junit").arg(&junit);
-        command.env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        let mut command = self.command(arguments);
+        command.arg("--junit").arg(&junit);
         command.stdout(File::create(&stdout).expect("a file for stdout"));
         command.stderr(File::create(&stderr).expect("a file for stderr"));
         Running { child: command.spawn().expect("the binary starts"), stdout, stderr, junit }

@@ -37,6 +37,21 @@ impl Sshd {
         format!("ssh://{}@{}{}", self.user, self.address, path.display())
     }
 
+    /// Lets another key in, by a line of authorized_keys.
+    pub fn authorize(&self, line: &str) {
+        let file = self.host_key.with_file_name("authorized_keys");
+        let known = std::fs::read_to_string(&file).expect("authorized_keys");
+        std::fs::write(&file, format!("{known}{line}")).expect("authorized_keys");
+    }
+
+    pub fn user_and_host(&self) -> String {
+        format!("{}@{}", self.user, self.address.ip())
+    }
+
+    pub fn port(&self) -> u16 {
+        self.address.port()
+    }
+
     /// `SHA256:…`, as `ssh-keygen -l` shows it.
     pub fn host_key_fingerprint(&self) -> String {
         fingerprint(&self.host_key)

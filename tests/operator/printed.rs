@@ -1,0 +1,74 @@
+//! Schedules, completions, manual pages. Where a program reads them, that program is asked.
+
+use std::fs;
+use std::process::Command;
+
+use super::{Place, Ran};
+
+/// Every command of the program, from its help.
+fn commands(place: &Place) -> Vec<String> {
+    let help = place.printed(&["--help"]);
+    let listed = help.split("Commands:").nth(1).unwrap().split("Options:").next().unwrap();
+    let names = listed.lines().filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+    let names = names.filter_map(|line| line.split_whitespace().next().map(str::to_owned));
+    names.filter(|name| name != "help").collect()
+}
+
+#[test]
+#[ignore = "needs systemd-analyze: ci/install"]
+fn systemd_takes_the_units() {
+    let place = Place::new();
+    let text = place.printed(&["schedule", "systemd", "--user", "root", "--minute", "7"]);
+    let (service, timer) = text.split_once("# /etc/systemd/system/countersign.timer\n").unwrap();
+    place.write("countersign.service", service);
+    place.write("countersign.timer", timer);
+    let units = ["countersign.service", "countersign.timer"].map(|name| place.path(name));
+
+    let output = Command::new("systemd-analyze").args(["verify", "--man=no"]).args(units).output().unwrap();
+
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let about_us: Vec<&str> = said.lines().filter(|line| line.contains("countersign.")).collect();
+    assert_eq!((output.status.success(), about_us), (true, Vec::<&str>::new()), "{said}");
+}
+
+#[test]
+fn the_minute_of_a_schedule_is_random_unless_it_is_said() {
+    let place = Place::new();
+    let minutes: std::collections::BTreeSet<String> = (0..12).map(|_| place.printed(&["schedule", "cron"])).collect();
+    assert!(minutes.len() > 1);
+    assert_eq!(
+        place.printed(&["schedule", "cron", "--minute", "5"]),
+        place.printed(&["schedule", "cron", "--minute", "5"])
+    );
+}
+
+#[test]
+fn a_schedule_says_nothing_that_cron_reads_differently() {
+    let place = Place::new();
+    let Ran { code, err, .. } = place.run(&["schedule", "cron", "--user", "root\n* * * * * root sh"]);
+    assert_eq!(code, Some(64));
+    assert!(err.contains("schedule:characters"), "{err}");
+}
+
+#[test]
+fn bash_takes_the_completions_and_they_know_every_command() {
+    let place = Place::new();
+    let script = place.printed(&["completions", "bash"]);
+    place.write("completions", &script);
+    let status = Command::new("bash").args(["-n"]).arg(place.path("completions")).status().unwrap();
+    assert!(status.success());
+    for command in commands(&place) {
+        assert!(script.contains(&format!("countersign,{command})")), "{command}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let place = Place::new();
+    place.printed(&["man", "--dir", "man"]);
+    for command in commands(&place) {
+        let page = fs::read_to_string(place.path(&format!("man/countersign-{command}.1")));
+        assert!(page.is_ok_and(|page| page.contains(".SH SYNOPSIS")), "{command}");
+    }
+    assert!(fs::read_to_string(place.path("man/countersign.1")).unwrap().contains("Exit codes:"));
+}

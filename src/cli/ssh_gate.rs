@@ -3,9 +3,6 @@
 
 pub mod authorize;
 
-use std::fs::OpenOptions;
-use std::io::Write;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
@@ -136,9 +133,7 @@ fn log(folder: &Path, what: &str, asked: &str) -> Result<(), Fault> {
     let from = from.split(' ').next().unwrap_or_default();
     let line = format!("{} {what} {asked:?} from {from:?}\n", stamp(SystemClock.now()));
     write::own_folder(folder)?;
-    let mut options = OpenOptions::new();
-    let open = options.create(true).append(true).mode(write::PRIVATE).open(&file);
-    open.and_then(|mut log| log.write_all(line.as_bytes())).map_err(|error| write::failed("write", &file, &error))
+    write::append(&file, line.as_bytes())
 }
 
 #[cfg(test)]

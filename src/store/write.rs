@@ -29,6 +29,12 @@ pub fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     })
 }
 
+/// Lengthens a private file, or begins it. Whoever needs it after a crash writes a [`file`].
+pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let opened = OpenOptions::new().create(true).append(true).mode(PRIVATE).open(path);
+    opened.and_then(|mut file| file.write_all(bytes)).map_err(|error| failed("write", path, &error))
+}
+
 /// Writes a folder with its files, each given by name, bytes and mode. It must not exist yet.
 pub fn folder(path: &Path, files: &[(&str, &[u8], u32)]) -> Result<(), Fault> {
     let temporary = temporary(path);

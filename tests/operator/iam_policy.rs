@@ -14,7 +14,7 @@ fn statement<'v>(policy: &'v Value, sid: &str) -> &'v Value {
 
 #[test]
 fn records_of_challenges_alone_may_be_changed_and_in_the_zones_of_the_configuration_alone() {
-    let policy = policy(&Place::new(), &["route53"]);
+    let policy = policy(&Place::configured(), &["route53"]);
     let changes = statement(&policy, "ChallengeRecordsOnly");
     assert!(!changes["Resource"].as_array().unwrap().iter().any(|arn| arn.as_str().unwrap().contains('*')));
     let condition = &changes["Condition"];
@@ -28,7 +28,7 @@ fn records_of_challenges_alone_may_be_changed_and_in_the_zones_of_the_configurat
 
 #[test]
 fn a_consumer_reads_one_lineage_and_lists_nothing() {
-    let policy = policy(&Place::new(), &["consumer", "--lineage", "www"]);
+    let policy = policy(&Place::configured(), &["consumer", "--lineage", "www"]);
     let read = statement(&policy, "ReadOneLineage");
     assert_eq!(read["Action"], serde_json::json!(["s3:GetObject"]));
     assert_eq!(read["Resource"], "arn:aws:s3:::example-certs/certs/www/*");
@@ -37,20 +37,20 @@ fn a_consumer_reads_one_lineage_and_lists_nothing() {
 
 #[test]
 fn the_job_before_the_merge_may_do_nothing() {
-    let policy = policy(&Place::new(), &["validate"]);
+    let policy = policy(&Place::configured(), &["validate"]);
     assert_eq!(policy["Statement"].as_array().unwrap().len(), 1);
     assert_eq!(policy["Statement"][0]["Effect"], "Deny");
 }
 
 #[test]
 fn a_bucket_that_the_configuration_does_not_have_is_an_error() {
-    let ran = Place::new().run(&["iam-policy", "s3", "--bucket", "nowhere"]);
+    let ran = Place::configured().run(&["iam-policy", "s3", "--bucket", "nowhere"]);
     assert_eq!(ran.code, Some(64), "{ran:?}");
 }
 
 #[test]
 fn without_pinned_zones_the_names_still_have_to_be_those_of_challenges() {
-    let place = Place::new();
+    let place = Place::configured();
     let config = read("policy/countersign.example.yaml");
     let (before, rest) = config.split_once("    # Hosted zones that are not looked for").unwrap();
     let after = &rest[rest.find("    # If there are any, every look-up").unwrap()..];

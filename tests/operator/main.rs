@@ -23,7 +23,7 @@ pub struct Ran {
 
 impl Place {
     /// With the configuration that explains every key.
-    pub fn new() -> Self {
+    pub fn configured() -> Self {
         let place = Self(tempfile::tempdir().unwrap());
         place.write("countersign.yaml", &read("policy/countersign.example.yaml"));
         place

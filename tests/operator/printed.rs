@@ -17,7 +17,7 @@ fn commands(place: &Place) -> Vec<String> {
 #[test]
 #[ignore = "needs systemd-analyze: ci/install"]
 fn systemd_takes_the_units() {
-    let place = Place::new();
+    let place = Place::configured();
     let text = place.printed(&["schedule", "systemd", "--user", "root", "--minute", "7"]);
     let (service, timer) = text.split_once("# /etc/systemd/system/countersign.timer\n").unwrap();
     place.write("countersign.service", service);
@@ -33,7 +33,7 @@ fn systemd_takes_the_units() {
 
 #[test]
 fn the_minute_of_a_schedule_is_random_unless_it_is_said() {
-    let place = Place::new();
+    let place = Place::configured();
     let minutes: std::collections::BTreeSet<String> = (0..12).map(|_| place.printed(&["schedule", "cron"])).collect();
     assert!(minutes.len() > 1);
     assert_eq!(
@@ -44,7 +44,7 @@ fn the_minute_of_a_schedule_is_random_unless_it_is_said() {
 
 #[test]
 fn a_schedule_says_nothing_that_cron_reads_differently() {
-    let place = Place::new();
+    let place = Place::configured();
     let Ran { code, err, .. } = place.run(&["schedule", "cron", "--user", "root\n* * * * * root sh"]);
     assert_eq!(code, Some(64));
     assert!(err.contains("schedule:characters"), "{err}");
@@ -52,7 +52,7 @@ fn a_schedule_says_nothing_that_cron_reads_differently() {
 
 #[test]
 fn bash_takes_the_completions_and_they_know_every_command() {
-    let place = Place::new();
+    let place = Place::configured();
     let script = place.printed(&["completions", "bash"]);
     place.write("completions", &script);
     let status = Command::new("bash").args(["-n"]).arg(place.path("completions")).status().unwrap();
@@ -64,7 +64,7 @@ fn bash_takes_the_completions_and_they_know_every_command() {
 
 #[test]
 fn every_command_has_a_manual_page() {
-    let place = Place::new();
+    let place = Place::configured();
     place.printed(&["man", "--dir", "man"]);
     for command in commands(&place) {
         let page = fs::read_to_string(place.path(&format!("man/countersign-{command}.1")));

@@ -2,9 +2,11 @@
 //!
 //! Every lineage is isolated: what fails for one is its outcome and does not hold the others.
 
+mod adopt;
 mod csr;
 mod flight;
 mod issued;
+mod placeholder;
 pub mod publish;
 mod records;
 mod stop;
@@ -21,11 +23,11 @@ use futures::future::join;
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Attempt, Entry};
-use crate::lineage::Stored;
+use crate::lineage::{Pems, Stored};
 use crate::list::Certificate;
 use crate::name::LineageName;
 use crate::outcome::Outcome;
-use crate::plan::{Action, ApprovedPlan, Step};
+use crate::plan::{Action, ApprovedPlan, Basis, Step};
 use crate::port::{Bucket, Ca, Clock, Dns, Inventory, ObjectSummary, Store};
 
 pub use stop::Stop;
@@ -50,6 +52,10 @@ pub struct Ports {
     pub targets: BTreeMap<String, Target>,
     /// Buckets that could not be listed. Certificates are issued all the same, and uploaded by a later run.
     pub unreachable: BTreeMap<String, Fault>,
+    /// Somebody else's certificates, by the word that lists use.
+    pub provided: BTreeMap<String, Pems>,
+    /// Whether lineages without a certificate get a placeholder.
+    pub placeholders: bool,
     pub clock: Arc<dyn Clock>,
 }
 
@@ -73,8 +79,10 @@ pub async fn apply(
     let steps = &plan.plan().steps;
     let mut works: Vec<Work> = steps.iter().filter(|step| step.action.changes()).map(Work::new).collect();
     for work in &mut works {
-        work.move_folders(ports.store.as_ref());
+        work.take_up(ports, &plan.plan().basis);
     }
+    adopt::tidy(inventory, ports);
+    placeholder::place(steps, inventory, ports);
     let (orders, uploads) = works.iter_mut().partition(|work| work.step.action.orders());
     let wave = wave::Wave::new(&plan.plan().basis, ports, listener, stop);
     let entries = open_entries(steps, inventory);
@@ -121,13 +129,17 @@ impl<'a> Work<'a> {
         Self { step, stored: None, outcome, started: Instant::now() }
     }
 
-    fn move_folders(&mut self, store: &dyn Store) {
-        let moved = match self.step.action {
-            Action::Stash => store.stash(&self.step.lineage),
-            _ if self.step.unstash => store.unstash(&self.step.lineage),
+    /// What the step asks for before anything is ordered or uploaded.
+    fn take_up(&mut self, ports: &Ports, basis: &Basis) {
+        let (step, store) = (self.step, ports.store.as_ref());
+        let taken = match (step.action, &step.adopt) {
+            (Action::Stash, _) => store.stash(&step.lineage),
+            (_, Some(what)) => adopt::adopt(step, what, ports, basis),
+            _ if step.unstash => store.unstash(&step.lineage),
+            _ if step.discard_stash => store.discard_stash(&step.lineage),
             _ => Ok(()),
         };
-        self.outcome.fault = moved.err();
+        self.outcome.fault = taken.err();
         self.end();
     }
 

@@ -37,6 +37,12 @@ pub enum Kind {
     /// Taken out of `live/`: a verified commit removed it.
     Stashed,
     Unstashed,
+    /// An imported, provided or earlier certificate is live: a verified commit asks for it.
+    Adopted,
+    /// An operator imported a certificate. It waits for the list.
+    Imported,
+    /// An operator brought a version back from an export or from a bucket.
+    Restored,
     /// A step came to nothing in this run.
     Failed,
     /// An operator overruled the plan or the limits.
@@ -58,6 +64,9 @@ impl Kind {
             Self::Published => "published",
             Self::Stashed => "stashed",
             Self::Unstashed => "unstashed",
+            Self::Adopted => "adopted",
+            Self::Imported => "imported",
+            Self::Restored => "restored",
             Self::Failed => "failed",
             Self::Forced => "forced",
             Self::Repaired => "repaired",
@@ -94,6 +103,9 @@ pub struct Record {
     pub bucket: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub order_url: Option<String>,
+    /// The end of a log that is lost: this one goes on in its place.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub replaces: Option<Head>,
     /// Digest of the approved plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Digest>,
@@ -114,6 +126,7 @@ impl Record {
             serial: None,
             bucket: None,
             order_url: None,
+            replaces: None,
             plan: None,
             result: None,
         }

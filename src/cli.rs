@@ -18,6 +18,7 @@ mod output;
 mod plan;
 mod probe;
 mod progress;
+mod provided;
 mod record;
 mod reports;
 #[cfg(feature = "sandbox")]

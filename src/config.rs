@@ -33,6 +33,10 @@ pub struct Config {
     pub authorities: BTreeMap<String, Authority>,
     pub dns: Dns,
     pub buckets: BTreeMap<String, Bucket>,
+    /// Somebody else's certificates, by the words that lists use.
+    pub provided: BTreeMap<String, Provided>,
+    /// Whether lineages without a certificate get a self-signed placeholder, so that servers start.
+    pub placeholders: bool,
     pub limits: Limits,
     pub hooks: Hooks,
 }
@@ -130,6 +134,15 @@ pub struct Bucket {
     pub flat: bool,
 }
 
+/// Files of this host with a key and certificate that somebody else issued.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Provided {
+    /// The leaf, with its issuers behind it unless `chain` holds them.
+    pub cert: PathBuf,
+    pub key: PathBuf,
+    pub chain: Option<PathBuf>,
+}
+
 /// How much one change of the list may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -164,6 +177,10 @@ impl Config {
             *path = base.join(&*path);
         }
         self.trust.allowed_signers = base.join(&self.trust.allowed_signers);
+        for provided in self.provided.values_mut() {
+            let paths = [&mut provided.cert, &mut provided.key].into_iter().chain(provided.chain.as_mut());
+            paths.for_each(|path| *path = base.join(&*path));
+        }
         self
     }
 
@@ -172,6 +189,7 @@ impl Config {
         Known {
             authorities: self.authorities.keys().cloned().collect(),
             buckets: self.buckets.keys().cloned().collect(),
+            provided: self.provided.keys().cloned().collect(),
         }
     }
 }

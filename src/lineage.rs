@@ -2,6 +2,8 @@
 
 pub mod check;
 pub mod describe;
+pub mod foreign;
+pub mod key;
 pub mod pem;
 mod read;
 
@@ -66,6 +68,50 @@ pub struct Provenance {
     pub policy: Option<Digest>,
 }
 
+/// How a version came into the store.
+#[derive(Clone, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Origin {
+    /// Ordered at the CA.
+    #[default]
+    Ordered,
+    /// Taken over from another tool or from files, by this name. From then on it is renewed like any other.
+    Imported(String),
+    /// Somebody else's certificate, from files of the runner. Never ordered.
+    Provided {
+        /// The word under `provided:` in the runner's config.
+        word: String,
+        /// Digest of leaf and issuers in PEM.
+        files: Digest,
+    },
+}
+
+impl Origin {
+    fn is_ordered(&self) -> bool {
+        *self == Self::Ordered
+    }
+}
+
+/// A certificate that an operator imported, and that waits until a verified list asks for it. Not a version yet.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Imported {
+    pub schema: u32,
+    pub lineage: LineageName,
+    /// The tool that it comes from, or `pem`.
+    pub from: String,
+    /// The authority that issued it, if the runner's config knows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authority: Option<String>,
+    /// URL of the CA's directory, empty if not known.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub directory: String,
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub certificate_url: String,
+    #[serde(with = "time::serde::rfc3339")]
+    pub taken_at: OffsetDateTime,
+    pub facts: CertFacts,
+}
+
 /// `meta.json` beside a stored version.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Meta {
@@ -80,6 +126,8 @@ pub struct Meta {
     /// Stands in the `url` file too.
     pub certificate_url: String,
     pub provenance: Provenance,
+    #[serde(default, skip_serializing_if = "Origin::is_ordered")]
+    pub origin: Origin,
     #[serde(with = "time::serde::rfc3339")]
     pub stored_at: OffsetDateTime,
     pub facts: CertFacts,
@@ -97,6 +145,11 @@ pub struct Stored {
 impl Stored {
     pub fn facts(&self) -> &CertFacts {
         &self.meta.facts
+    }
+
+    /// Whether this tool renews it: it is not somebody else's.
+    pub fn is_ours(&self) -> bool {
+        !matches!(self.meta.origin, Origin::Provided { .. })
     }
 }
 

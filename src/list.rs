@@ -71,6 +71,10 @@ pub struct Certificate {
     /// Certificate profile to ask the CA for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Somebody else's key and certificate, by the word that the runner's config has for its files. Never ordered:
+    /// authority, key, challenge and profile then mean nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub provided: Option<String>,
     /// Names of the runner's buckets.
     pub publish: BTreeSet<String>,
     /// Renew when less than this is left, instead of by ARI or fraction.

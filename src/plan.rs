@@ -4,6 +4,8 @@
 //! [`VerifiedList`](crate::trust::VerifiedList) can be planned, and only an [`ApprovedPlan`] can be applied.
 
 pub mod limits;
+pub mod matrix;
+pub mod provided;
 pub mod saved;
 pub mod steps;
 pub mod window;
@@ -17,6 +19,7 @@ use time::{Duration, OffsetDateTime};
 pub use limits::{ApprovedPlan, Limits};
 
 use crate::fault::Fault;
+use crate::lineage::Provenance;
 use crate::list::{Certificate, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 use crate::port::{Inventory, RenewalInfo};
@@ -41,6 +44,8 @@ pub enum Action {
     Stash,
     /// Take back into `live/`: the list has it again.
     Unstash,
+    /// Make live what was not ordered: an imported or provided certificate, or an earlier version.
+    Adopt,
     /// Nothing to do.
     Keep,
     /// Something is due, but not in this run.
@@ -48,8 +53,17 @@ pub enum Action {
 }
 
 impl Action {
-    pub const ALL: [Self; 8] =
-        [Self::Issue, Self::Renew, Self::Reissue, Self::Publish, Self::Stash, Self::Unstash, Self::Keep, Self::Defer];
+    pub const ALL: [Self; 9] = [
+        Self::Issue,
+        Self::Renew,
+        Self::Reissue,
+        Self::Publish,
+        Self::Stash,
+        Self::Unstash,
+        Self::Adopt,
+        Self::Keep,
+        Self::Defer,
+    ];
 
     pub fn as_str(self) -> &'static str {
         match self {
@@ -59,6 +73,7 @@ impl Action {
             Self::Publish => "publish",
             Self::Stash => "stash",
             Self::Unstash => "unstash",
+            Self::Adopt => "adopt",
             Self::Keep => "keep",
             Self::Defer => "defer",
         }
@@ -139,6 +154,27 @@ pub enum Reason {
     Removed,
     /// In the stash, and in the list again.
     Returned,
+    /// The stash has expired: it is deleted rather than brought back.
+    #[serde(rename_all = "kebab-case")]
+    StashExpired {
+        #[serde(with = "time::serde::rfc3339")]
+        since: OffsetDateTime,
+    },
+    /// An operator imported it.
+    Imported {
+        from: String,
+    },
+    /// An operator imported a certificate for other names than the list has.
+    ImportDiffers,
+    /// The runner's files hold another certificate than before.
+    Provided {
+        word: String,
+    },
+    /// It was ordered and is provided now, the other way round, or provided under another word.
+    ProvidedChanged {
+        from: Option<String>,
+        to: Option<String>,
+    },
     NotDue,
     /// Earlier orders failed; the next try is later.
     BacksOff {
@@ -181,6 +217,14 @@ impl Reason {
             Self::BucketDrift { bucket, missing } => format!("bucket {bucket}: {} things are missing", missing.len()),
             Self::Removed => "removed from the list".into(),
             Self::Returned => "back in the list".into(),
+            Self::StashExpired { since } => format!("the stashed one expired on {}", since.date()),
+            Self::Imported { from } => format!("imported from {from}"),
+            Self::ImportDiffers => "the imported certificate is for other names".into(),
+            Self::Provided { word } => format!("provided by the runner as `{word}`"),
+            Self::ProvidedChanged { to: Some(word), .. } => format!("from now on provided by the runner as `{word}`"),
+            Self::ProvidedChanged { from, to: None } => {
+                format!("no longer provided by the runner as `{}`", from.as_deref().unwrap_or_default())
+            }
             Self::NotDue => "not due".into(),
             Self::BacksOff { failures: 1, last } => format!("failed once: {last}"),
             Self::BacksOff { failures, last } => format!("failed {failures} times: {last}"),
@@ -217,6 +261,18 @@ pub struct LiveVersion {
     pub not_after: OffsetDateTime,
 }
 
+/// What becomes live without an order.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "what", rename_all = "kebab-case")]
+pub enum Adopt {
+    /// An earlier version of the lineage, again, as a new one.
+    Earlier { version: u64 },
+    /// What an operator imported.
+    Imported,
+    /// What the runner's files hold.
+    Provided { word: String, files: Digest },
+}
+
 /// What to do about one lineage, and why.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Step {
@@ -232,6 +288,12 @@ pub struct Step {
     /// Take the lineage out of the stash first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unstash: bool,
+    /// Make this live first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adopt: Option<Adopt>,
+    /// Delete the expired stash first.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub discard_stash: bool,
     /// RFC 9773 section 5: the certificate that the order replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
@@ -281,6 +343,8 @@ pub struct Observed {
     pub pointers: BTreeMap<String, Digest>,
     /// By ARI id.
     pub renewal_infos: BTreeMap<String, RenewalInfo>,
+    /// What the runner's files hold, by the word that lists use, or why they cannot be used.
+    pub provided: BTreeMap<String, Result<provided::Provided, Fault>>,
 }
 
 /// Settings from the runner and from the command line that change a plan.
@@ -315,7 +379,7 @@ pub fn plan(source: &VerifiedList, mode: Mode, observed: &Observed, choices: &Ch
             let provenance = source.provenance(&step.lineage);
             (step.signers, step.approvals) = (provenance.signers, provenance.approvals);
         }
-        if source.withdrawn().contains(&step.lineage) && step.action.orders() {
+        if source.withdrawn().contains(&step.lineage) && (step.action.orders() || step.adopt.is_some()) {
             step.reasons.push(Reason::HeadRefused);
             step.action = Action::Defer;
         }
@@ -340,6 +404,28 @@ fn basis(source: &VerifiedList, observed: &Observed) -> Basis {
         live: inventory.live.iter().map(|(name, stored)| (name.clone(), stored.meta.version)).collect(),
         journal: Digest::of(&serde_json::to_vec(&inventory.journal).expect("entries are plain data")),
         pointers: observed.pointers.clone(),
+    }
+}
+
+impl Step {
+    /// Whether something becomes live that was not before, rather than the next of the same files.
+    fn adopts_anew(&self) -> bool {
+        let same_word = |reason: &Reason| matches!(reason, Reason::Provided { .. });
+        self.adopt.is_some() && !(self.live.is_some() && self.reasons.iter().any(same_word))
+    }
+}
+
+impl Basis {
+    /// Who asks for what a step does.
+    pub fn provenance(&self, step: Option<&Step>) -> Provenance {
+        Provenance {
+            commit: self.commit.clone(),
+            signers: step.map(|step| step.signers.clone()).unwrap_or_default(),
+            list: self.list.clone(),
+            trust_root: self.trust_root.clone(),
+            approvals: step.map(|step| step.approvals.clone()).unwrap_or_default(),
+            policy: self.policy.clone(),
+        }
     }
 }
 

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::journal::{Entry, RecordSet, Status, Txt};
-use crate::lineage::{Meta, Pems, Stored};
+use crate::lineage::{Imported, Meta, Pems, Stored};
 use crate::name::{Identifier, LineageName};
 use crate::secret::Secret;
 
@@ -122,6 +122,12 @@ pub trait Dns: Send + Sync {
 pub struct Inventory {
     pub live: BTreeMap<LineageName, Stored>,
     pub stash: BTreeMap<LineageName, Stored>,
+    /// The newest of ours below a version that is somebody else's.
+    pub set_aside: BTreeMap<LineageName, Stored>,
+    /// Imported, and not asked for yet by a verified list.
+    pub imported: BTreeMap<LineageName, Imported>,
+    /// Lineages without a certificate, where a placeholder stands in `live/`.
+    pub placeholders: BTreeSet<LineageName>,
     pub journal: BTreeMap<LineageName, Entry>,
     /// Lineages that cannot be read. They are reported and left alone.
     pub broken: BTreeMap<LineageName, Fault>,
@@ -149,6 +155,20 @@ pub trait Store: Send + Sync {
 
     fn stash(&self, lineage: &LineageName) -> Result<(), Fault>;
     fn unstash(&self, lineage: &LineageName) -> Result<(), Fault>;
+    /// Deletes a stash that has expired. Its numbers stay taken.
+    fn discard_stash(&self, lineage: &LineageName) -> Result<(), Fault>;
+    /// Makes an earlier version live again, as a new version.
+    fn redeploy(&self, lineage: &LineageName, version: u64) -> Result<Stored, Fault>;
+
+    /// Keeps an imported certificate until a verified list asks for it.
+    fn add_imported(&self, imported: &Imported, pems: &Pems) -> Result<(), Fault>;
+    /// `None` if none waits.
+    fn imported(&self, lineage: &LineageName) -> Result<Option<(Imported, Pems)>, Fault>;
+    fn remove_imported(&self, lineage: &LineageName) -> Result<(), Fault>;
+
+    /// Puts a placeholder into `live/` if nothing else stands there. Says whether it did.
+    fn add_placeholder(&self, lineage: &LineageName, pems: &Pems) -> Result<bool, Fault>;
+    fn remove_placeholder(&self, lineage: &LineageName) -> Result<(), Fault>;
 
     /// Renewal information from earlier runs, by ARI id, so that `ask_again` is kept.
     fn renewal_infos(&self) -> Result<BTreeMap<String, RenewalInfo>, Fault>;

@@ -3,8 +3,10 @@
 mod accounts;
 mod audit;
 mod entries;
+mod imported;
 pub mod layout;
 pub mod lock;
+mod placeholder;
 mod read;
 mod tree;
 mod versions;
@@ -17,12 +19,12 @@ use std::sync::{Mutex, PoisonError};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use time::OffsetDateTime;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
 use crate::audit::{Chain, Head, Record};
 use crate::fault::{Fault, Retry};
 use crate::journal::Entry;
-use crate::lineage::{Meta, Pems, Stored};
+use crate::lineage::{Imported, Meta, Pems, Stored};
 use crate::name::LineageName;
 use crate::port::{Accounts, Inventory, RenewalInfo, Store};
 use crate::secret::Secret;
@@ -139,6 +141,24 @@ impl Store for FileStore {
         for lineage in stashed.union(&unlinked) {
             sort_in(versions::stashed(&self.layout, lineage), lineage, &mut inventory.stash, &mut inventory.broken);
         }
+        let others = |found: &BTreeMap<LineageName, Stored>| -> Vec<LineageName> {
+            found.iter().filter(|(_, stored)| !stored.is_ours()).map(|(lineage, _)| lineage.clone()).collect()
+        };
+        for lineage in others(&inventory.live).iter().chain(&others(&inventory.stash)) {
+            match versions::set_aside(&self.layout, lineage) {
+                Ok(found) => inventory.set_aside.extend(found.map(|stored| (lineage.clone(), stored))),
+                Err(fault) => warn!(%lineage, "an earlier version cannot be read: {fault}"),
+            }
+        }
+        for lineage in &self.named_in("imported")? {
+            match imported::waiting(&self.layout, lineage) {
+                Ok(found) => inventory.imported.extend(found.map(|imported| (lineage.clone(), imported))),
+                // What is live goes on; otherwise a person must say that the import is given up.
+                Err(fault) if inventory.live.contains_key(lineage) => warn!(%lineage, "{fault}"),
+                Err(fault) => drop(inventory.broken.entry(lineage.clone()).or_insert(fault)),
+            }
+        }
+        inventory.placeholders = placeholder::all(&self.layout)?.into_iter().collect();
         for lineage in &entries::lineages(&self.layout)? {
             sort_in(entries::entry(&self.layout, lineage), lineage, &mut inventory.journal, &mut inventory.broken);
         }
@@ -190,6 +210,36 @@ impl Store for FileStore {
 
     fn unstash(&self, lineage: &LineageName) -> Result<(), Fault> {
         versions::unstash(self.writable()?, lineage)
+    }
+
+    fn discard_stash(&self, lineage: &LineageName) -> Result<(), Fault> {
+        versions::discard_stash(self.writable()?, lineage)?;
+        info!(%lineage, "the stashed certificate has expired: deleted");
+        Ok(())
+    }
+
+    fn redeploy(&self, lineage: &LineageName, version: u64) -> Result<Stored, Fault> {
+        versions::redeploy(self.writable()?, lineage, version)
+    }
+
+    fn add_imported(&self, imported: &Imported, pems: &Pems) -> Result<(), Fault> {
+        imported::add(self.writable()?, imported, pems)
+    }
+
+    fn imported(&self, lineage: &LineageName) -> Result<Option<(Imported, Pems)>, Fault> {
+        imported::load(&self.layout, lineage)
+    }
+
+    fn remove_imported(&self, lineage: &LineageName) -> Result<(), Fault> {
+        imported::remove(self.writable()?, lineage)
+    }
+
+    fn add_placeholder(&self, lineage: &LineageName, pems: &Pems) -> Result<bool, Fault> {
+        placeholder::add(self.writable()?, lineage, pems)
+    }
+
+    fn remove_placeholder(&self, lineage: &LineageName) -> Result<(), Fault> {
+        placeholder::remove(self.writable()?, lineage)
     }
 
     fn renewal_infos(&self) -> Result<BTreeMap<String, RenewalInfo>, Fault> {

@@ -18,7 +18,11 @@ fn cases() -> PathBuf {
 
 fn known() -> Known {
     let set = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-    Known { authorities: set(&["letsencrypt", "letsencrypt-staging"]), buckets: set(&["certs"]) }
+    Known {
+        authorities: set(&["letsencrypt", "letsencrypt-staging"]),
+        buckets: set(&["certs"]),
+        provided: set(&["shop"]),
+    }
 }
 
 fn file(path: &str, text: impl Into<Vec<u8>>) -> SourceFile {
@@ -116,6 +120,7 @@ fn what_is_not_said_has_a_default() {
         key: KeyType::EcdsaP256,
         challenge: ChallengeType::Dns01,
         profile: None,
+        provided: None,
         publish: BTreeSet::new(),
         renew_before: None,
     };

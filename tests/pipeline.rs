@@ -6,6 +6,7 @@
 mod pipeline {
     mod crash;
     mod junit;
+    mod life;
     mod main_job;
     #[cfg(feature = "soak")]
     mod pairs;

@@ -2,6 +2,10 @@
 //!
 //! `UPDATE_CASES=1` writes the plans anew; the difference is for review.
 
+mod plan {
+    mod matrix;
+}
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,10 +13,11 @@ use std::path::{Path, PathBuf};
 use countersign::diag::SourceFile;
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Failures, Intent};
-use countersign::lineage::{CertFacts, Meta, Provenance, Stored};
+use countersign::lineage::{CertFacts, Imported, Meta, Origin, Provenance, Stored};
 use countersign::list::{Certificate, KeyType, List, parse};
 use countersign::name::{CommitId, Digest, Identifier, LineageName};
-use countersign::plan::{Choices, Mode, Observed, Step, steps};
+use countersign::plan::provided::Provided;
+use countersign::plan::{Adopt, Choices, Mode, Observed, Step, steps};
 use countersign::port::RenewalInfo;
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
@@ -33,6 +38,14 @@ struct World {
     live: BTreeMap<LineageName, Held>,
     #[serde(default)]
     stash: BTreeMap<LineageName, Held>,
+    /// Of ours below somebody else's.
+    #[serde(default)]
+    set_aside: BTreeMap<LineageName, Held>,
+    #[serde(default)]
+    imported: BTreeMap<LineageName, Held>,
+    /// By the word of the list: what the runner's files hold, or why they cannot be used.
+    #[serde(default)]
+    provided: BTreeMap<String, Result<Held, String>>,
     #[serde(default)]
     journal: BTreeMap<LineageName, Left>,
     #[serde(default)]
@@ -55,6 +68,9 @@ struct Held {
     authority: String,
     #[serde(default)]
     profile: Option<String>,
+    /// The word of somebody else's.
+    #[serde(default)]
+    provided: Option<String>,
     /// Days after `issued` between which the CA suggests to renew.
     #[serde(default)]
     window: Option<(i64, i64)>,
@@ -114,10 +130,33 @@ impl Held {
             order_url: format!("https://ca.example/order/{name}/1"),
             certificate_url: "https://ca.example/cert/1".into(),
             provenance: provenance(),
+            origin: match &self.provided {
+                Some(word) => Origin::Provided { word: word.clone(), files: self.files() },
+                None => Origin::Ordered,
+            },
             stored_at: self.issued,
             facts,
         };
         Stored { meta, published: BTreeMap::new() }
+    }
+
+    fn imported(&self, name: &LineageName) -> Imported {
+        let Stored { meta, .. } = self.stored(name);
+        Imported {
+            schema: 1,
+            lineage: meta.lineage,
+            from: "certbot".into(),
+            authority: Some(meta.authority),
+            directory: meta.directory,
+            certificate_url: String::new(),
+            taken_at: meta.stored_at,
+            facts: meta.facts,
+        }
+    }
+
+    /// Files are the same as long as they begin on the same day.
+    fn files(&self) -> Digest {
+        Digest::of(self.issued.to_string().as_bytes())
     }
 
     fn renewal_info(&self) -> Option<RenewalInfo> {
@@ -156,10 +195,24 @@ fn observed(world: &World, list: &List) -> Observed {
     let inventory = &mut observed.inventory;
     inventory.live = world.live.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
     inventory.stash = world.stash.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
+    inventory.set_aside = world.set_aside.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
+    inventory.imported = world.imported.iter().map(|(name, held)| (name.clone(), held.imported(name))).collect();
     inventory.journal =
         world.journal.iter().map(|(name, left)| (name.clone(), left.entry(name, list.get(name)))).collect();
     let broken = |text: &String| Fault::new("store:broken", text.clone());
     inventory.broken = world.broken.iter().map(|(name, text)| (name.clone(), broken(text))).collect();
+    let provided = |held: &Held| Provided {
+        facts: held.stored(&LineageName::parse("files").unwrap()).meta.facts,
+        files: held.files(),
+    };
+    observed.provided = world
+        .provided
+        .iter()
+        .map(|(word, found)| {
+            let found = found.as_ref().map(provided).map_err(|text| Fault::new("provided:unusable", text.clone()));
+            (word.clone(), found)
+        })
+        .collect();
     let infos = world.live.iter().chain(&world.stash);
     observed.renewal_infos =
         infos.filter_map(|(name, held)| Some((format!("ari.{name}"), held.renewal_info()?))).collect();
@@ -188,6 +241,16 @@ fn text(steps: &[Step]) -> String {
         let mut line = format!("{} {}: {}", step.action, step.lineage, reasons.join("; "));
         if step.unstash {
             line += " [unstash]";
+        }
+        if let Some(adopt) = &step.adopt {
+            line += match adopt {
+                Adopt::Earlier { .. } => " [adopt an earlier version]",
+                Adopt::Imported => " [adopt the import]",
+                Adopt::Provided { .. } => " [adopt the files]",
+            };
+        }
+        if step.discard_stash {
+            line += " [discard the stash]";
         }
         if let Some(id) = &step.replaces {
             line += &format!(" [replaces {id}]");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Intent};
-use countersign::lineage::{CertFacts, Meta, Pems, Provenance, Stored};
+use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, Stored};
 use countersign::list::KeyType;
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::{Accounts, RenewalInfo, Store};
@@ -36,6 +36,7 @@ fn certificate(name: &str) -> (Meta, Pems) {
         order_url: "https://127.0.0.1:14000/order/1".into(),
         certificate_url: format!("https://127.0.0.1:14000/cert/{}", facts.serial),
         provenance: provenance(),
+        origin: Origin::Ordered,
         stored_at: datetime!(2026-06-01 02:00 UTC),
         facts,
     };

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign::lineage::{CertFacts, Meta, Pems, Provenance, SCHEMA};
+use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, SCHEMA};
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::Store;
 use countersign::secret::Secret;
@@ -52,6 +52,7 @@ fn deploy(store: &FileStore, name: &str, issuer: &Issuer<'_, KeyPair>, chain: &s
             approvals: Vec::new(),
             policy: None,
         },
+        origin: Origin::Ordered,
         stored_at: now,
         facts: CertFacts::from_pem(&cert)?,
     };

@@ -15,7 +15,6 @@ use crate::apply::{Work, csr, issued};
 use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::journal::{self, Attempt, Entry, Intent, Next, Status, Txt};
-use crate::lineage::Provenance;
 use crate::list::Certificate;
 use crate::port::{Ca, Challenge, Order, OrderRequest};
 
@@ -196,14 +195,7 @@ impl Flight<'_, '_> {
             profile: self.certificate.profile.clone(),
             replaces: step.replaces.clone(),
             csr: STANDARD.encode(csr),
-            provenance: Provenance {
-                commit: wave.basis.commit.clone(),
-                signers: step.signers.clone(),
-                list: wave.basis.list.clone(),
-                trust_root: wave.basis.trust_root.clone(),
-                approvals: step.approvals.clone(),
-                policy: wave.basis.policy.clone(),
-            },
+            provenance: wave.basis.provenance(Some(step)),
         };
         self.entry.attempt = Some(Attempt::new(intent));
         let entry = self.entry.clone();

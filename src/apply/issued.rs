@@ -4,7 +4,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::journal::{self, Attempt};
-use crate::lineage::{Meta, Pems, Stored, check};
+use crate::lineage::{Meta, Origin, Pems, Stored, check};
 use crate::name::LineageName;
 use crate::port::Store;
 
@@ -38,6 +38,7 @@ pub fn store(
         order_url: attempt.order.clone().unwrap_or_default(),
         certificate_url: url,
         provenance: intent.provenance.clone(),
+        origin: Origin::Ordered,
         stored_at: now,
         facts,
     };

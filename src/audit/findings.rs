@@ -129,7 +129,8 @@ struct Known<'a> {
 impl<'a> Known<'a> {
     fn of(chain: &'a Chain) -> Self {
         let verified = chain.of_kind(Kind::Verified).filter_map(|entry| entry.record.by.as_ref());
-        let issued = chain.of_kind(Kind::Issued).map(|entry| &entry.record);
+        let became_live = [Kind::Issued, Kind::Adopted, Kind::Restored];
+        let issued = became_live.into_iter().flat_map(|kind| chain.of_kind(kind)).map(|entry| &entry.record);
         let mut ordered: BTreeMap<&LineageName, Vec<&super::Entry>> = BTreeMap::new();
         for entry in chain.of_kind(Kind::Ordering) {
             if let Some(lineage) = &entry.record.lineage {

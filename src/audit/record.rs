@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 
 use super::{Chain, Entry, Kind, Record};
 use crate::fault::Fault;
-use crate::lineage::{Provenance, Stored};
+use crate::lineage::{Origin, Provenance, Stored};
 use crate::name::{Digest, LineageName};
 use crate::outcome::Outcome;
-use crate::plan::{Action, Basis, Plan, Reason, Step};
+use crate::plan::{Action, Plan, Reason, Step};
 use crate::port::Inventory;
 use crate::trust::{Refused, TrustState};
 
@@ -38,7 +38,7 @@ pub fn intent(plan: &Plan, limits_forced: bool) -> Vec<Record> {
     let digest = plan.digest();
     let mut records = Vec::new();
     if limits_forced {
-        let by = Some(by(&plan.basis, None));
+        let by = Some(plan.basis.provenance(None));
         let result = Some("--force-limits".to_owned());
         records.push(Record { by, result, plan: Some(digest.clone()), ..Record::new(Kind::Forced) });
     }
@@ -75,6 +75,9 @@ pub fn results(chain: &Chain, plan: &Plan, outcomes: &[Outcome], inventory: &Inv
         } else if step.unstash {
             records.push(about(plan, step, Kind::Unstashed));
         }
+        if let Some(live) = live.filter(|live| step.adopt.is_some() && is_new(step, live)) {
+            records.push(of_version(live, Kind::Adopted));
+        }
         for (bucket, fault) in &outcome.published {
             let kind = if fault.is_some() { Kind::Failed } else { Kind::Published };
             let record = live.map_or_else(|| about(plan, step, kind), |live| of_version(live, kind));
@@ -98,8 +101,15 @@ fn open_orders(chain: &Chain) -> BTreeMap<&LineageName, &Entry> {
 }
 
 fn finished(order: &Entry, live: &Stored) -> Option<Record> {
-    let ours = live.meta.stored_at >= order.time && live.facts().identifiers == order.record.names;
+    let ours = live.meta.origin == Origin::Ordered
+        && live.meta.stored_at >= order.time
+        && live.facts().identifiers == order.record.names;
     ours.then(|| Record { order_url: Some(live.meta.order_url.clone()), ..of_version(live, Kind::Issued) })
+}
+
+/// Whether the step made this version.
+fn is_new(step: &Step, live: &Stored) -> bool {
+    live.meta.origin != Origin::Ordered && step.live.as_ref().is_none_or(|before| before.version < live.meta.version)
 }
 
 fn of_version(stored: &Stored, kind: Kind) -> Record {
@@ -115,21 +125,10 @@ fn of_version(stored: &Stored, kind: Kind) -> Record {
 
 fn about(plan: &Plan, step: &Step, kind: Kind) -> Record {
     Record {
-        by: Some(by(&plan.basis, Some(step))),
+        by: Some(plan.basis.provenance(Some(step))),
         lineage: Some(step.lineage.clone()),
         names: step.certificate.as_ref().map(|certificate| certificate.identifiers.clone()).unwrap_or_default(),
         ..Record::new(kind)
-    }
-}
-
-fn by(basis: &Basis, step: Option<&Step>) -> Provenance {
-    Provenance {
-        commit: basis.commit.clone(),
-        signers: step.map(|step| step.signers.clone()).unwrap_or_default(),
-        list: basis.list.clone(),
-        trust_root: basis.trust_root.clone(),
-        approvals: step.map(|step| step.approvals.clone()).unwrap_or_default(),
-        policy: basis.policy.clone(),
     }
 }
 

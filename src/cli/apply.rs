@@ -86,7 +86,7 @@ fn said_yes(output: &Output) -> bool {
 }
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
-    let Looked { observed, targets, unreachable } = looked;
+    let Looked { observed, targets, unreachable, provided } = looked;
     let stop = session.signals.orderly();
     session.block_on(async {
         let ports = Ports {
@@ -95,6 +95,8 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
             store: session.store.clone(),
             targets,
             unreachable,
+            provided,
+            placeholders: session.config.placeholders,
             clock: session.clock.clone(),
         };
         let spinner = term::shows_progress(output.around) && !output.quiet;

@@ -10,8 +10,9 @@ use crate::bucket::layout::{self, Publication};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::cli::wire;
+use crate::cli::{provided, wire};
 use crate::fault::Fault;
+use crate::lineage::Pems;
 use crate::list::List;
 use crate::name::{Digest, LineageName};
 use crate::plan::Observed;
@@ -29,12 +30,21 @@ pub struct Looked {
     pub targets: BTreeMap<String, Target>,
     /// Buckets that could not be listed.
     pub unreachable: BTreeMap<String, Fault>,
+    /// Somebody else's certificates, by the word that lists use.
+    pub provided: BTreeMap<String, Pems>,
 }
 
 /// Looks. `offline` reads the store only.
 pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> Result<Looked, Failure> {
     let inventory = session.store.observe()?;
     let mut looked = Looked { observed: Observed { inventory, ..Observed::default() }, ..Looked::default() };
+    for (word, files) in provided::read(&session.config, list.list()) {
+        let seen = files.map(|(pems, provided)| {
+            looked.provided.insert(word.clone(), pems);
+            provided
+        });
+        looked.observed.provided.insert(word, seen);
+    }
     if offline {
         looked.observed.renewal_infos = session.store.renewal_infos()?;
         return Ok(looked);

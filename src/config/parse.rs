@@ -5,15 +5,29 @@ use std::path::PathBuf;
 
 use time::Duration;
 
-use super::{Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Repository, Route53, Trust, ZonePin, value};
+use super::{
+    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Provided, Repository, Route53, Trust, ZonePin, value,
+};
 use crate::diag::{Code, Diagnostic, SourceFile};
 use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 
-const KEYS: [&str; 10] =
-    ["version", "state", "every", "repository", "trust", "authorities", "dns", "buckets", "limits", "hooks"];
+const KEYS: [&str; 12] = [
+    "version",
+    "state",
+    "every",
+    "repository",
+    "trust",
+    "authorities",
+    "dns",
+    "buckets",
+    "provided",
+    "placeholders",
+    "limits",
+    "hooks",
+];
 
 impl Config {
     /// Reads a config file. `path` names it in diagnostics, all of which are errors.
@@ -41,6 +55,9 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
     let authorities = authorities(file.get("authorities"), f);
     let dns = file.get("dns").map_or_else(|| Some(Dns::default()), |node| dns(node, f));
     let buckets = file.get("buckets").map(|node| named(node, "`buckets`", value::word, bucket, f)).unwrap_or_default();
+    let provided =
+        file.get("provided").map(|node| named(node, "`provided`", value::word, provided, f)).unwrap_or_default();
+    let placeholders = file.get("placeholders").map_or(Some(true), |node| node.flag(f));
     let limits = file.get("limits").map_or_else(|| Some(Limits::default()), |node| limits(node, f));
     let hooks = file.get("hooks").map_or_else(|| Some(Hooks::default()), |node| hooks(node, f));
     Some(Config {
@@ -51,6 +68,8 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         authorities,
         dns: dns?,
         buckets,
+        provided,
+        placeholders: placeholders?,
         limits: limits?,
         hooks: hooks?,
     })
@@ -195,6 +214,14 @@ fn bucket(node: &Node, f: &mut Findings<'_>) -> Option<Bucket> {
     let endpoint = optional(&fields, "endpoint", endpoint, f);
     let flat = fields.get("flat").map_or(Some(false), |node| node.flag(f));
     Some(Bucket { bucket: bucket?, prefix: prefix?, region, profile, kms_key, endpoint, flat: flat? })
+}
+
+fn provided(node: &Node, f: &mut Findings<'_>) -> Option<Provided> {
+    let fields = Fields::of(node, "a provided certificate", &["cert", "key", "chain"], f)?;
+    let cert = fields.require("cert", f).and_then(|node| path(node, f));
+    let key = fields.require("key", f).and_then(|node| path(node, f));
+    let chain = fields.get("chain").and_then(|node| path(node, f));
+    Some(Provided { cert: cert?, key: key?, chain })
 }
 
 fn limits(node: &Node, f: &mut Findings<'_>) -> Option<Limits> {

@@ -63,6 +63,8 @@ codes! {
     MustStaple "must-staple" Error "A certificate asks for OCSP must-staple, which public CAs no longer issue."
     UnknownAuthority "unknown-authority" Error "An authority is neither built in nor in the runner's config."
     UnknownBucket "unknown-bucket" Error "A bucket is not in the runner's config."
+    UnknownProvided "unknown-provided" Error "The runner's config has no files for a certificate that is provided."
+    ProvidedAndOrdered "provided-and-ordered" Error "A certificate that is provided also says how to order it."
     IdnNormalised "idn-normalised" Warning "A domain is written with letters outside ASCII; the certificate holds its A-label."
     MixedScript "mixed-script" Warning "A label of a domain mixes letters of scripts that look alike."
 

@@ -69,7 +69,7 @@ fn check_names(intent: &Intent, facts: &CertFacts) -> Result<(), Fault> {
     Err(fault)
 }
 
-fn check_chain(chain: &[X509Certificate<'_>]) -> Result<(), Fault> {
+pub(super) fn check_chain(chain: &[X509Certificate<'_>]) -> Result<(), Fault> {
     let wrong = |message: String| Err(Fault::new("check:chain", message));
     if chain[0].is_ca() {
         return wrong("the chain does not begin with the leaf".into());

@@ -12,7 +12,10 @@ use crate::yaml::fields::suggest;
 use crate::yaml::{Fields, Findings, Node, Spot};
 
 const SETTINGS: [&str; 6] = ["authority", "key", "challenge", "profile", "publish", "renew"];
-const CERTIFICATE: [&str; 8] = ["name", "domains", "authority", "key", "challenge", "profile", "publish", "renew"];
+const CERTIFICATE: [&str; 9] =
+    ["name", "domains", "authority", "key", "challenge", "profile", "publish", "renew", "provided"];
+/// What says how to order, and so means nothing for a certificate that is provided.
+const ORDERING: [&str; 5] = ["authority", "key", "challenge", "profile", "renew"];
 /// Bytes beyond which nothing can be a domain, however it is written.
 const LONGEST: usize = 4 * 253;
 const MUST_STAPLE: [&str; 4] = ["must-staple", "must_staple", "muststaple", "mustStaple"];
@@ -26,6 +29,8 @@ pub(super) struct Draft {
     /// As listed, with equal ones.
     pub identifiers: Vec<(Identifier, Spot)>,
     pub settings: Settings,
+    /// The runner's word for somebody else's certificate.
+    pub provided: Option<String>,
 }
 
 /// What a certificate says of itself, its file in `defaults`, or else this program.
@@ -75,7 +80,8 @@ fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings
     let domains = fields.require("domains", findings);
     let identifiers = domains.map(|node| identifiers(node, findings)).unwrap_or_default();
     let settings = settings(&fields, defaults, known, findings);
-    Some(Draft { at: name_node.map_or(fields.at, |node| node.at), name, identifiers, settings })
+    let provided = fields.get("provided").and_then(|node| provided(node, &fields, known, findings));
+    Some(Draft { at: name_node.map_or(fields.at, |node| node.at), name, identifiers, settings, provided })
 }
 
 /// The fields of a certificate or of the defaults; must-staple gets an answer of its own.
@@ -181,6 +187,23 @@ fn publish(node: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> O
         buckets.insert(bucket);
     }
     Some(buckets)
+}
+
+fn provided(node: &Node, fields: &Fields<'_>, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<String> {
+    for (key, other) in ORDERING.iter().filter_map(|key| Some((key, fields.get(key)?))) {
+        findings
+            .report(Code::ProvidedAndOrdered, other.at, format!("a certificate that is provided takes no `{key}`"))
+            .hint("somebody else issues it: delete this key, or delete `provided` to have it ordered");
+    }
+    let word = word(node, "provided certificate", findings)?;
+    if let Some(known) = known.filter(|known| !known.provided.contains(&word)) {
+        findings.report(Code::UnknownProvided, node.at, format!("the runner provides no `{word}`")).hint(suggest(
+            &word,
+            known.provided.iter().map(String::as_str),
+            "words under `provided:`",
+        ));
+    }
+    Some(word)
 }
 
 fn key(node: &Node, findings: &mut Findings<'_>) -> Option<KeyType> {

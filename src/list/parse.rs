@@ -22,6 +22,8 @@ pub struct Known {
     /// With those that are built in.
     pub authorities: BTreeSet<String>,
     pub buckets: BTreeSet<String>,
+    /// Words for somebody else's certificates.
+    pub provided: BTreeSet<String>,
 }
 
 /// Reads the files of the list together. Without `known`, names of authorities and buckets are not looked up.
@@ -58,6 +60,7 @@ fn certificate(draft: Draft) -> Certificate {
         key: draft.settings.key,
         challenge: draft.settings.challenge,
         profile: draft.settings.profile,
+        provided: draft.provided,
         publish: draft.settings.publish,
         renew_before: draft.settings.renew_before.map(|(before, _)| before),
     }

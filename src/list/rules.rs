@@ -113,7 +113,7 @@ fn colliding_names(drafts: &[Draft], findings: &mut Findings<'_>) {
 fn duplicate_sets(drafts: &[Draft], findings: &mut Findings<'_>) -> BTreeSet<(usize, usize)> {
     let mut seen: HashMap<(BTreeSet<&Identifier>, KeyType), usize> = HashMap::new();
     let mut twins = BTreeSet::new();
-    for (index, draft) in drafts.iter().enumerate().filter(|(_, draft)| !draft.identifiers.is_empty()) {
+    for (index, draft) in ordered(drafts).filter(|(_, draft)| !draft.identifiers.is_empty()) {
         let set = draft.identifiers.iter().map(|(identifier, _)| identifier).collect();
         let first = *seen.entry((set, draft.settings.key)).or_insert(index);
         if first != index {
@@ -127,9 +127,14 @@ fn duplicate_sets(drafts: &[Draft], findings: &mut Findings<'_>) -> BTreeSet<(us
     twins
 }
 
+/// Somebody else's may stand beside one of ours, and its key type is not known.
+fn ordered(drafts: &[Draft]) -> impl Iterator<Item = (usize, &Draft)> {
+    drafts.iter().enumerate().filter(|(_, draft)| draft.provided.is_none())
+}
+
 fn claimed_twice(drafts: &[Draft], twins: &BTreeSet<(usize, usize)>, findings: &mut Findings<'_>) {
     let mut claims: HashMap<(&Identifier, KeyType), (usize, Spot)> = HashMap::new();
-    for (index, draft) in drafts.iter().enumerate() {
+    for (index, draft) in ordered(drafts) {
         for (identifier, at) in &draft.identifiers {
             let (first, first_at) = *claims.entry((identifier, draft.settings.key)).or_insert((index, *at));
             if first == index || twins.contains(&(first, index)) {

@@ -56,7 +56,9 @@ impl Plan {
         }
         for step in &mut self.steps {
             let chosen = saved.steps.iter().find(|other| other.lineage == step.lineage);
-            let same = |other: &&super::Step| other.action == step.action && other.certificate == step.certificate;
+            let same = |other: &&super::Step| {
+                other.action == step.action && other.certificate == step.certificate && other.adopt == step.adopt
+            };
             match chosen {
                 Some(other) if other.action.changes() && chosen.filter(same).is_none() => {
                     let lineage = &step.lineage;

@@ -5,11 +5,13 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use crate::journal::Entry;
-use crate::lineage::Stored;
+use crate::lineage::{CertFacts, Imported, Origin, Stored};
 use crate::list::{Certificate, List};
 use crate::name::LineageName;
+use crate::plan::matrix::{self, Decision, Deployed, Held, Wanted};
 use crate::plan::window::{self, Due};
-use crate::plan::{Action, Choices, LiveVersion, Mode, Observed, Reason, Step};
+use crate::plan::{Action, Adopt, Choices, LiveVersion, Mode, Observed, Reason, Step, provided};
+use crate::port::Inventory;
 
 /// One step for each lineage, sorted by name.
 pub fn steps(list: &List, mode: Mode, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Vec<Step> {
@@ -38,25 +40,19 @@ fn step(
         // Also while a newer head is refused: a verified commit removed the name.
         return bare(name, Action::Stash, vec![Reason::Removed], None, live);
     };
-    let stash = inventory.stash.get(name).filter(|_| live.is_none());
     let entry = inventory.journal.get(name);
-    let mut step = match live.or(stash) {
-        Some(stored) => held(wanted, stored, observed, choices, now),
-        None => bare(name, Action::Issue, vec![Reason::New], Some(wanted), None),
+    let mut step = match wanted.provided {
+        Some(_) => provided::step(wanted, observed, now),
+        None => ours(wanted, observed, choices, now),
     };
-    if stash.is_some() {
-        step.unstash = true;
-        step.reasons.insert(0, Reason::Returned);
-        if matches!(step.action, Action::Keep | Action::Publish) {
-            step.action = Action::Unstash;
-        }
+    if wanted.provided.is_none() {
+        resume(&mut step, wanted, entry, live);
     }
-    resume(&mut step, wanted, entry, live);
     hold_back(&mut step, entry, mode, choices, now);
     step
 }
 
-fn bare(
+pub(super) fn bare(
     name: &LineageName,
     action: Action,
     reasons: Vec<Reason>,
@@ -70,6 +66,8 @@ fn bare(
         certificate: wanted.cloned(),
         live: live.map(live_version),
         unstash: false,
+        adopt: None,
+        discard_stash: false,
         replaces: None,
         signers: Vec::new(),
         approvals: Vec::new(),
@@ -88,11 +86,124 @@ fn live_version(stored: &Stored) -> LiveVersion {
     }
 }
 
-/// A lineage that is in the list and in the store.
-fn held(wanted: &Certificate, stored: &Stored, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Step {
-    let facts = stored.facts();
+/// A lineage that this tool is to order and renew.
+fn ours(wanted: &Certificate, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Step {
+    let (name, inventory) = (&wanted.name, &observed.inventory);
+    let live = inventory.live.get(name);
+    let set_aside = set_aside(name, inventory);
+    let imported = inventory.imported.get(name);
+    // One for other names was never asked for.
+    let usable = imported.filter(|imported| imported.facts.identifiers == wanted.identifiers);
+    let end = |stored: &Stored| stored.facts().not_after;
+    let held = Held {
+        deployed: live.map_or(Deployed::Nothing, |live| match live.is_ours() {
+            true => Deployed::Ours(end(live)),
+            false => Deployed::Other,
+        }),
+        stash: set_aside.map(end),
+        imported: usable.map(|imported| imported.facts.not_after),
+    };
+    let life = matrix::decide(Wanted::Ours, held, now);
+    let mut step = match (life.decision, live, set_aside, usable) {
+        (Decision::Keep, Some(live), ..) => {
+            let step = self::held(wanted, Seen::of(live), observed, choices, now);
+            Step { live: Some(live_version(live)), ..step }
+        }
+        (Decision::Unstash, _, Some(stored), _) => returned(wanted, stored, observed, choices, now),
+        (Decision::Import, _, _, Some(imported)) => taken_over(wanted, imported, observed, choices, now),
+        (_, Some(live), ..) => {
+            let reasons = vec![Reason::ProvidedChanged { from: word(live), to: None }];
+            bare(name, Action::Reissue, reasons, Some(wanted), Some(live))
+        }
+        _ => bare(name, Action::Issue, vec![Reason::New], Some(wanted), None),
+    };
+    step.discard_stash = life.discard_stash && inventory.stash.get(name).is_some_and(Stored::is_ours);
+    if let Some(since) = held.stash.filter(|_| step.discard_stash) {
+        step.reasons.push(Reason::StashExpired { since });
+    }
+    if imported.is_some() && usable.is_none() {
+        step.reasons.push(Reason::ImportDiffers);
+    }
+    step
+}
+
+/// The newest of ours that is not live.
+fn set_aside<'a>(name: &LineageName, inventory: &'a Inventory) -> Option<&'a Stored> {
+    inventory.stash.get(name).filter(|stored| stored.is_ours()).or_else(|| inventory.set_aside.get(name))
+}
+
+pub(super) fn word(stored: &Stored) -> Option<String> {
+    match &stored.meta.origin {
+        Origin::Provided { word, .. } => Some(word.clone()),
+        Origin::Ordered | Origin::Imported(_) => None,
+    }
+}
+
+/// What was set aside comes back, and is renewed at once if that is due.
+fn returned(
+    wanted: &Certificate,
+    stored: &Stored,
+    observed: &Observed,
+    choices: &Choices,
+    now: OffsetDateTime,
+) -> Step {
+    let inventory = &observed.inventory;
+    let mut step = held(wanted, Seen::of(stored), observed, choices, now);
+    step.reasons.insert(0, Reason::Returned);
+    // Below somebody else's it is an earlier version, and comes back as a new one.
+    let earlier = inventory.stash.get(&wanted.name) != Some(stored);
+    step.unstash = !earlier;
+    step.adopt = earlier.then_some(Adopt::Earlier { version: stored.meta.version });
+    if matches!(step.action, Action::Keep | Action::Publish) {
+        step.action = if earlier { Action::Adopt } else { Action::Unstash };
+    }
+    let live = if earlier { inventory.live.get(&wanted.name) } else { Some(stored) };
+    step.live = live.map(live_version);
+    step
+}
+
+/// An imported certificate becomes live, and is renewed at once if that is due.
+fn taken_over(
+    wanted: &Certificate,
+    imported: &Imported,
+    observed: &Observed,
+    choices: &Choices,
+    now: OffsetDateTime,
+) -> Step {
+    // Without a known authority it is taken for what the list asks for.
+    let authority = imported.authority.as_ref().unwrap_or(&wanted.authority);
+    let seen = Seen { facts: &imported.facts, authority, profile: wanted.profile.as_deref() };
+    let mut step = held(wanted, seen, observed, choices, now);
+    step.reasons.retain(|reason| *reason != Reason::NotDue);
+    step.reasons.insert(0, Reason::Imported { from: imported.from.clone() });
+    step.adopt = Some(Adopt::Imported);
+    step.live = observed.inventory.live.get(&wanted.name).map(live_version);
+    if matches!(step.action, Action::Keep | Action::Publish) {
+        step.action = Action::Adopt;
+    }
+    step
+}
+
+/// What a certificate is, to be held against what the list asks for.
+#[derive(Clone, Copy)]
+struct Seen<'a> {
+    facts: &'a CertFacts,
+    authority: &'a str,
+    profile: Option<&'a str>,
+}
+
+impl<'a> Seen<'a> {
+    fn of(stored: &'a Stored) -> Self {
+        let meta = &stored.meta;
+        Self { facts: &meta.facts, authority: &meta.authority, profile: meta.profile.as_deref() }
+    }
+}
+
+/// A certificate that is there, or about to be, and in the list.
+fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Step {
+    let facts = seen.facts;
     let info = facts.ari_id.as_ref().and_then(|id| observed.renewal_infos.get(id));
-    let mut step = bare(&wanted.name, Action::Keep, differences(wanted, stored), Some(wanted), Some(stored));
+    let mut step = bare(&wanted.name, Action::Keep, differences(wanted, seen), Some(wanted), None);
     let changed = !step.reasons.is_empty();
     if let Some(reason) = choices.force.get(&wanted.name) {
         step.reasons.push(Reason::Forced { reason: reason.clone() });
@@ -105,7 +216,7 @@ fn held(wanted: &Certificate, stored: &Stored, observed: &Observed, choices: &Ch
         step.action = if changed { Action::Reissue } else { Action::Renew };
         step.due = None;
         // A CA refuses to replace a certificate that it did not issue (RFC 9773 section 5).
-        let same_authority = stored.meta.authority == wanted.authority;
+        let same_authority = seen.authority == wanted.authority;
         step.replaces = facts.ari_id.clone().filter(|_| info.is_some() && same_authority);
         return step;
     }
@@ -118,8 +229,8 @@ fn held(wanted: &Certificate, stored: &Stored, observed: &Observed, choices: &Ch
     step
 }
 
-fn differences(wanted: &Certificate, stored: &Stored) -> Vec<Reason> {
-    let (meta, facts) = (&stored.meta, stored.facts());
+fn differences(wanted: &Certificate, seen: Seen<'_>) -> Vec<Reason> {
+    let facts = seen.facts;
     let mut reasons = Vec::new();
     if wanted.identifiers != facts.identifiers {
         reasons.push(Reason::IdentifiersChanged {
@@ -130,16 +241,16 @@ fn differences(wanted: &Certificate, stored: &Stored) -> Vec<Reason> {
     if facts.key != Some(wanted.key) {
         reasons.push(Reason::KeyTypeChanged { from: facts.key, to: wanted.key });
     }
-    if meta.authority != wanted.authority {
-        reasons.push(Reason::AuthorityChanged { from: meta.authority.clone(), to: wanted.authority.clone() });
+    if seen.authority != wanted.authority {
+        reasons.push(Reason::AuthorityChanged { from: seen.authority.to_owned(), to: wanted.authority.clone() });
     }
-    if meta.profile != wanted.profile {
-        reasons.push(Reason::ProfileChanged { from: meta.profile.clone(), to: wanted.profile.clone() });
+    if seen.profile != wanted.profile.as_deref() {
+        reasons.push(Reason::ProfileChanged { from: seen.profile.map(str::to_owned), to: wanted.profile.clone() });
     }
     reasons
 }
 
-fn drift(wanted: &Certificate, observed: &Observed) -> Vec<Reason> {
+pub(super) fn drift(wanted: &Certificate, observed: &Observed) -> Vec<Reason> {
     let lacking = |bucket: &String| {
         let missing = observed.missing.get(bucket)?.get(&wanted.name)?.clone();
         Some(Reason::BucketDrift { bucket: bucket.clone(), missing })
@@ -170,12 +281,14 @@ fn hold_back(step: &mut Step, entry: Option<&Entry>, mode: Mode, choices: &Choic
         step.reasons.push(Reason::BacksOff { failures: failures.count, last: failures.last.clone() });
         step.due = Some(failures.not_before);
         step.action = Action::Defer;
-    } else if mode == Mode::RenewOnly
-        && (step.unstash || matches!(step.action, Action::Issue | Action::Reissue | Action::Unstash))
-    {
+    } else if mode == Mode::RenewOnly && (step.unstash || step.adopts_anew() || is_new(step.action)) {
         step.reasons.push(Reason::HeadRefused);
         step.action = Action::Defer;
     }
+}
+
+fn is_new(action: Action) -> bool {
+    matches!(action, Action::Issue | Action::Reissue | Action::Unstash)
 }
 
 fn select(mut step: Step, choices: &Choices) -> Step {

@@ -60,6 +60,7 @@ fn symbol(action: Action) -> &'static str {
         Action::Publish => "↑",
         Action::Stash => "-",
         Action::Unstash => "<",
+        Action::Adopt => "«",
         Action::Keep => "=",
         Action::Defer => "…",
     }
@@ -67,7 +68,7 @@ fn symbol(action: Action) -> &'static str {
 
 fn paint_action(paint: Paint, action: Action, text: &str) -> String {
     match action {
-        Action::Issue | Action::Unstash => paint.good(text),
+        Action::Issue | Action::Unstash | Action::Adopt => paint.good(text),
         Action::Renew | Action::Publish => paint.with("36", text),
         Action::Reissue | Action::Defer => paint.warn(text),
         Action::Stash => paint.bad(text),
@@ -196,6 +197,7 @@ fn done(outcome: &Outcome, paint: Paint) -> String {
         Action::Publish => "published",
         Action::Stash => "stashed",
         Action::Unstash => "unstashed",
+        Action::Adopt => "adopted",
         Action::Keep | Action::Defer => "kept",
     };
     let until = outcome.not_after.map(|end| format!("  until {}", end.date())).unwrap_or_default();

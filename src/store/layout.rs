@@ -8,7 +8,8 @@ use crate::name::LineageName;
 pub const SCHEMA: u32 = 1;
 
 /// Folders that the store makes for itself.
-pub const FOLDERS: [&str; 6] = ["live", "archive", "stash", "accounts", "journal", "quarantine"];
+pub const FOLDERS: [&str; 8] =
+    ["live", "archive", "stash", "imported", "placeholder", "accounts", "journal", "quarantine"];
 
 /// What others may put into the same folder: the source, the trust state, the reports.
 pub const NEIGHBOURS: [&str; 9] =
@@ -83,6 +84,14 @@ impl Layout {
 
     pub fn stash(&self, lineage: &LineageName) -> PathBuf {
         self.root.join("stash").join(lineage.as_str())
+    }
+
+    pub fn imported(&self, lineage: &LineageName) -> PathBuf {
+        self.root.join("imported").join(lineage.as_str())
+    }
+
+    pub fn placeholder(&self, lineage: &LineageName) -> PathBuf {
+        self.root.join("placeholder").join(lineage.as_str())
     }
 
     pub fn quarantine(&self, lineage: &LineageName) -> PathBuf {

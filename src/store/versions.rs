@@ -7,9 +7,9 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::layout::{LIVE, Layout, live_target, version, version_of_target, version_taken};
-use super::{read, write};
+use super::{placeholder, read, write};
 use crate::fault::{Fault, Retry};
-use crate::lineage::{CertFacts, Meta, Pems, SCHEMA, Stored, public_key_of};
+use crate::lineage::{CertFacts, Meta, Origin, Pems, SCHEMA, Stored, public_key_of};
 use crate::name::LineageName;
 use crate::secret::Secret;
 
@@ -25,6 +25,9 @@ const PUBLISHED: &str = "published.json";
 pub fn live(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fault> {
     let link = layout.live(lineage);
     let Some(target) = target(&link)? else { return Ok(None) };
+    if target == placeholder::target(lineage) {
+        return Ok(None);
+    }
     let Some(version) = version_of_target(lineage, &target) else {
         return Err(broken(format!("{} points at {}", link.display(), target.display()))
             .hint(format!("let it point at {}", live_target(lineage, 1).display())));
@@ -60,10 +63,21 @@ pub fn stashed(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>,
 
 /// Every version that is kept, oldest first.
 pub fn all(layout: &Layout, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
-    let dir = layout.archive(lineage);
-    let mut versions: Vec<u64> = read::names(&dir)?.iter().filter_map(|name| version(name)).collect();
+    every(&layout.archive(lineage), lineage)
+}
+
+fn every(dir: &Path, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
+    let mut versions: Vec<u64> = read::names(dir)?.iter().filter_map(|name| version(name)).collect();
     versions.sort_unstable();
-    versions.into_iter().map(|version| at(&dir, lineage, version)).collect()
+    versions.into_iter().map(|version| at(dir, lineage, version)).collect()
+}
+
+/// The newest of ours in a lineage's folder, below somebody else's that is live or was.
+pub fn set_aside(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fault> {
+    let dirs = [layout.archive(lineage), layout.stash(lineage)];
+    let kept = dirs.iter().map(|dir| every(dir, lineage)).collect::<Result<Vec<_>, _>>()?;
+    let ours = kept.into_iter().flatten().filter(Stored::is_ours);
+    Ok(ours.max_by_key(|stored| (stored.facts().not_after, stored.meta.version)))
 }
 
 /// The PEM files of a version, checked against what its `meta.json` says.
@@ -155,6 +169,31 @@ pub fn unstash(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
     make_live(layout, stored).map(|_| ())
 }
 
+/// Makes an earlier version live again, under a number of its own.
+pub fn redeploy(layout: &Layout, lineage: &LineageName, version: u64) -> Result<Stored, Fault> {
+    take_back(layout, lineage)?;
+    let stored = at(&layout.archive(lineage), lineage, version)?;
+    let pems = pems(layout, &stored)?;
+    deploy(layout, stored.meta, &pems)
+}
+
+/// Deletes a stashed lineage. An empty folder `.<n>.tmp` keeps its numbers taken.
+///
+/// The mark goes first: from then on the lineage is nowhere, whatever is left of it.
+pub fn discard_stash(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
+    if stashed(layout, lineage)?.is_none() {
+        return Err(not_there(lineage, "stashed"));
+    }
+    take_back(layout, lineage)?;
+    let dir = layout.archive(lineage);
+    let names = read::names(&dir)?;
+    let highest = names.iter().filter_map(|name| version_taken(name)).max().unwrap_or(0);
+    let taken = format!(".{highest}.tmp");
+    write::own_folder(&dir.join(&taken))?;
+    write::remove(&dir.join(LIVE))?;
+    names.iter().filter(|name| **name != LIVE && **name != taken).try_for_each(|name| write::remove(&dir.join(name)))
+}
+
 /// Keeps files that did not pass the checks, with the reason.
 pub fn quarantine(layout: &Layout, lineage: &LineageName, pems: &Pems, why: &Fault) -> Result<PathBuf, Fault> {
     let dir = layout.quarantine(lineage);
@@ -184,7 +223,8 @@ fn check(meta: &Meta, pems: &Pems) -> Result<(), Fault> {
 /// The version if it holds the certificate that `meta` is about.
 fn same(dir: &Path, version: u64, meta: &Meta) -> Option<Stored> {
     let stored = at(dir, &meta.lineage, version).ok()?;
-    (stored.meta.facts == meta.facts && stored.meta.certificate_url == meta.certificate_url).then_some(stored)
+    let alike = |meta: &Meta| (meta.facts.clone(), meta.certificate_url.clone(), meta.origin.clone());
+    (alike(&stored.meta) == alike(meta)).then_some(stored)
 }
 
 fn add(dir: &Path, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
@@ -207,6 +247,7 @@ fn make_live(layout: &Layout, stored: Stored) -> Result<Stored, Fault> {
     let Meta { lineage, version, .. } = &stored.meta;
     write::link(&layout.live(lineage), &live_target(lineage, *version))?;
     write::remove(&layout.archive(lineage).join(LIVE))?;
+    write::remove(&layout.placeholder(lineage))?;
     Ok(stored)
 }
 
@@ -243,7 +284,9 @@ fn stored(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fau
     }
     for name in [PRIVKEY, CERT, CHAIN, FULLCHAIN] {
         let path = dir.join(name);
-        if !path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() > 0) {
+        // A self-signed certificate has no issuers.
+        let least = u64::from(name != CHAIN || meta.origin == Origin::Ordered);
+        if !path.symlink_metadata().is_ok_and(|found| found.is_file() && found.len() >= least) {
             return Err(missing(&path));
         }
     }

@@ -18,10 +18,13 @@ pub enum Fact<'a> {
     Challenge,
     Profile,
     Renewal,
+    /// That somebody else's certificate is used, and whose.
+    Provided,
 }
 
 impl<'a> Fact<'a> {
-    const SETTINGS: [Self; 5] = [Self::Authority, Self::KeyType, Self::Challenge, Self::Profile, Self::Renewal];
+    const SETTINGS: [Self; 6] =
+        [Self::Authority, Self::KeyType, Self::Challenge, Self::Profile, Self::Renewal, Self::Provided];
 
     /// The facts in which two entries differ. Of an entry that is gone, only its identifiers count.
     pub fn differences(before: Option<&'a Certificate>, after: Option<&'a Certificate>) -> Vec<Self> {
@@ -48,6 +51,7 @@ impl<'a> Fact<'a> {
                 ChallengeType::Dns01 => "dns-01".into(),
             }),
             Fact::Profile => Some(entry.profile.as_deref().unwrap_or_default().into()),
+            Fact::Provided => Some(entry.provided.as_deref().unwrap_or_default().into()),
             Fact::Renewal => Some(entry.renew_before.map(duration::format).unwrap_or_default().into()),
         }
     }
@@ -62,6 +66,7 @@ impl<'a> Fact<'a> {
             Fact::Challenge => "the challenge".into(),
             Fact::Profile => "the profile".into(),
             Fact::Renewal => "the time of renewal".into(),
+            Fact::Provided => "the provided certificate".into(),
         }
     }
 }

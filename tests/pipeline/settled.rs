@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use countersign::diag::Place;
 use countersign::journal::{Attempt, Entry, Intent};
-use countersign::lineage::{CertFacts, Meta, Provenance, Stored};
+use countersign::lineage::{CertFacts, Meta, Origin, Provenance, Stored};
 use countersign::list::{Certificate, ChallengeType, KeyType, List};
 use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::plan::{Action, Choices, Mode, Observed, Step, steps};
@@ -35,6 +35,7 @@ fn certificate() -> impl Strategy<Value = Certificate> {
             key,
             challenge: ChallengeType::Dns01,
             profile,
+            provided: None,
             publish,
             renew_before,
         },
@@ -68,6 +69,7 @@ fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored
         order_url: format!("order/{version}"),
         certificate_url: String::new(),
         provenance: provenance(),
+        origin: Origin::Ordered,
         stored_at: at,
         facts,
     };
@@ -110,6 +112,9 @@ fn carry_out(step: &Step, observed: &mut Observed) {
     }
     if !step.action.changes() || step.action == Action::Stash {
         return;
+    }
+    if step.discard_stash {
+        inventory.stash.remove(name);
     }
     if step.unstash {
         let stashed = inventory.stash.remove(name).expect("only what is stashed comes back");

@@ -5,7 +5,7 @@ use time::macros::datetime;
 
 use super::*;
 use crate::bucket::layout::{Gap, Publication, publication};
-use crate::lineage::{CertFacts, Meta, Provenance};
+use crate::lineage::{CertFacts, Meta, Origin, Provenance};
 use crate::list::KeyType;
 use crate::name::{CommitId, Identifier, LineageName};
 use crate::secret::Secret;
@@ -169,6 +169,7 @@ fn version(version: u64) -> (Stored, Pems) {
         order_url: "https://127.0.0.1/order/1".into(),
         certificate_url: "https://127.0.0.1/cert/1".into(),
         provenance,
+        origin: Origin::Ordered,
         stored_at: datetime!(2026-06-01 02:00 UTC),
         facts,
     };

@@ -1,0 +1,39 @@
+//! Reads the certificates that somebody else issued, from the files that the runner's config names.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::config::{Config, Provided, read};
+use crate::fault::Fault;
+use crate::lineage::Pems;
+use crate::lineage::foreign::check_foreign;
+use crate::list::List;
+use crate::name::Digest;
+use crate::plan::provided;
+use crate::secret::Secret;
+
+/// Reads the files of every word that the list uses and the config knows.
+pub fn read(config: &Config, list: &List) -> BTreeMap<String, Result<(Pems, provided::Provided), Fault>> {
+    let words: BTreeSet<&String> = list.certificates().filter_map(|entry| entry.provided.as_ref()).collect();
+    let known = words.into_iter().filter_map(|word| Some((word, config.provided.get(word)?)));
+    known.map(|(word, files)| (word.clone(), one(files).map_err(|fault| unusable(word, &fault)))).collect()
+}
+
+fn one(files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
+    let mut chain = read::read(&files.cert)?;
+    if let Some(issuers) = &files.chain {
+        if !chain.ends_with('\n') {
+            chain.push('\n');
+        }
+        chain += &read::read(issuers)?;
+    }
+    let key = Secret::new(read::read(&files.key)?);
+    let (pems, facts, _) = check_foreign(&key, &chain)?;
+    let files = Digest::of(pems.fullchain().as_bytes());
+    Ok((pems, provided::Provided { facts, files }))
+}
+
+fn unusable(word: &str, fault: &Fault) -> Fault {
+    Fault::new("provided:unusable", format!("what the runner provides as `{word}` cannot be used"))
+        .caused_by(fault)
+        .hint("see to the files under `provided:` in the runner's config; what is live stays until then")
+}

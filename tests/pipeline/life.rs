@@ -1,0 +1,226 @@
+//! The life of a certificate: stash and return, placeholders, certificates that somebody else issued.
+
+use std::fs;
+use std::path::Path;
+
+use countersign::audit::findings;
+use countersign::lineage::foreign::{Maker, PLACEHOLDER, check_foreign};
+use countersign::lineage::{CertFacts, Meta, Pems};
+use countersign::port::Store;
+use countersign::sandbox::faults::Mishap;
+use countersign::secret::Secret;
+use rcgen::{CertificateParams, DnType, KeyPair};
+use time::macros::datetime;
+
+use super::rig::{Lab, lineage};
+
+const WWW: [(&str, &str); 1] = [("www", "www.example.com")];
+
+/// Who made what `live/<name>` holds.
+fn maker(lab: &Lab, name: &str) -> Maker {
+    let read = |file: &str| lab.read(&format!("state/live/{name}/{file}"));
+    check_foreign(&Secret::new(read("privkey.pem")), &read("cert.pem")).map(|(_, _, maker)| maker).unwrap_or_else(
+        // A leaf of a CA alone does not make a chain.
+        |fault| {
+            assert_eq!(fault.code, "check:chain", "{fault:?}");
+            Maker::Authority
+        },
+    )
+}
+
+fn self_signed(domain: &str) -> (String, String) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec![domain.to_owned()]).unwrap();
+    params.distinguished_name.push(DnType::CommonName, "Somebody else");
+    (key.serialize_pem(), params.self_signed(&key).unwrap().pem())
+}
+
+/// What the audit cannot explain.
+fn unexplained(lab: &Lab) -> Vec<String> {
+    let (chain, inventory) = (lab.store().audit().unwrap(), lab.inventory());
+    findings::folders(&chain, &inventory).into_iter().map(|finding| finding.fault.to_string()).collect()
+}
+
+/// Puts files on the runner for the word `shop`.
+fn provide(lab: &Lab, domain: &str) -> String {
+    let (key, cert) = self_signed(domain);
+    lab.write("shop.key", &key);
+    lab.write("shop.crt", &cert);
+    for file in ["shop.key", "shop.crt"] {
+        fs::set_permissions(lab.path(file), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
+    }
+    let config = lab.read("countersign.yaml");
+    if !config.contains("provided:") {
+        lab.write("countersign.yaml", &format!("{config}provided: {{shop: {{cert: shop.crt, key: shop.key}}}}\n"));
+    }
+    cert.replace("\r\n", "\n")
+}
+
+/// Makes a version live that has ended.
+fn expire(lab: &Lab, name: &str) {
+    let stored = lab.inventory().live.remove(&lineage(name)).unwrap();
+    let key = KeyPair::generate().unwrap();
+    let names = stored.facts().identifiers.iter().map(|name| name.as_str().to_owned()).collect::<Vec<_>>();
+    let mut params = CertificateParams::new(names).unwrap();
+    (params.not_before, params.not_after) = (datetime!(2020-01-01 00:00 UTC), datetime!(2020-03-01 00:00 UTC));
+    let cert = params.self_signed(&key).unwrap().pem().replace("\r\n", "\n");
+    let facts = CertFacts::from_pem(&cert).unwrap();
+    let pems = Pems { privkey: Secret::new(key.serialize_pem()), chain: cert.clone(), cert };
+    lab.store().deploy(Meta { facts, ..stored.meta }, &pems).unwrap();
+}
+
+#[test]
+fn ten_times_removed_and_brought_back_cost_one_order() {
+    let lab = Lab::new();
+    for _ in 0..10 {
+        lab.list(&WWW);
+        lab.done();
+        lab.list(&[]);
+        lab.done();
+    }
+    assert_eq!(lab.count("newOrder"), 1);
+    assert_eq!(lab.inventory().stash[&lineage("www")].meta.version, 1);
+}
+
+#[test]
+fn a_version_of_an_older_commit_may_be_published_last() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.done();
+    lab.list(&[("www", "domains: [www.example.com], publish: [certs, mirror]")]);
+    lab.done();
+    lab.done();
+}
+
+#[test]
+fn what_is_stashed_keeps_every_byte_and_is_neither_renewed_nor_revoked() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.done();
+    let files = |folder: &str| -> Vec<(String, Vec<u8>)> {
+        let dir = lab.path(&format!("state/{folder}/www/1"));
+        let mut files: Vec<_> = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+        files.sort();
+        let name = |path: &Path| path.file_name().unwrap().to_str().unwrap().to_owned();
+        files.iter().map(|path| (name(path), fs::read(path).unwrap())).collect()
+    };
+    let before = files("archive");
+    lab.make_due("www");
+    lab.list(&[]);
+    lab.sandbox.log().clear();
+    lab.done();
+    assert_eq!(files("stash"), before);
+    assert_eq!((lab.count("newOrder"), lab.count("revokeCert")), (0, 0));
+}
+
+#[test]
+fn an_expired_stash_goes_quietly_and_its_number_is_not_used_again() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.done();
+    expire(&lab, "www");
+    lab.list(&[]);
+    lab.done();
+    lab.list(&WWW);
+    let ran = lab.apply();
+    assert!(ran.err.contains("the stashed certificate has expired: deleted"), "{ran:?}");
+    assert_eq!((lab.live("www"), lab.published("www")), (Some(3), Some(3)));
+    assert!(!lab.path("state/stash/www").exists() && !lab.path("state/archive/www/2").exists());
+}
+
+#[test]
+fn a_placeholder_stands_in_until_the_first_certificate_and_is_never_published() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(3), "{ran:?}");
+    assert_eq!(maker(&lab, "www"), Maker::Placeholder);
+    assert_eq!(fs::read_link(lab.path("state/live/www")).unwrap(), Path::new("../placeholder/www"));
+    assert_eq!((lab.live("www"), lab.published("www")), (None, None));
+    lab.sandbox.faults().clear();
+    lab.forget_back_off();
+    lab.done();
+    assert_eq!(maker(&lab, "www"), Maker::Authority);
+    assert_eq!((lab.live("www"), lab.path("state/placeholder/www").exists()), (Some(1), false));
+}
+
+#[test]
+fn a_placeholder_goes_with_its_entry() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
+    lab.apply();
+    lab.list(&[]);
+    lab.apply();
+    assert!(lab.path("state/live/www").symlink_metadata().is_err());
+    assert!(!lab.path("state/placeholder/www").exists());
+}
+
+#[test]
+fn a_runner_may_want_no_placeholders() {
+    let lab = Lab::new();
+    lab.write("countersign.yaml", &format!("{}placeholders: false\n", lab.read("countersign.yaml")));
+    lab.list(&WWW);
+    lab.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
+    lab.apply();
+    assert!(lab.path("state/live/www").symlink_metadata().is_err());
+}
+
+#[test]
+fn somebody_elses_certificate_is_published_and_watched_and_never_ordered() {
+    let lab = Lab::new();
+    let first = provide(&lab, "shop.example.com");
+    lab.list(&[("shop", "domains: [shop.example.com], provided: shop")]);
+    let ran = lab.done();
+    assert_eq!(ran.junit().names("certs.expiry"), ["shop"]);
+    assert_eq!((lab.live("shop"), lab.published("shop")), (Some(1), Some(1)));
+    assert_eq!(lab.read("state/live/shop/fullchain.pem"), first);
+    lab.done();
+    assert_eq!(lab.live("shop"), Some(1));
+    let second = provide(&lab, "shop.example.com");
+    lab.done();
+    assert_eq!((lab.live("shop"), lab.published("shop")), (Some(2), Some(2)));
+    assert_eq!(lab.read("state/live/shop/fullchain.pem"), second);
+    assert_eq!(lab.count("newOrder"), 0);
+    assert_eq!(unexplained(&lab), Vec::<String>::new());
+}
+
+#[test]
+fn provided_files_for_other_names_change_nothing_and_are_told() {
+    let lab = Lab::new();
+    provide(&lab, "other.example.com");
+    lab.list(&[("shop", "domains: [shop.example.com], provided: shop")]);
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.live("shop")), (Some(3), None), "{ran:?}");
+    assert!(ran.bad()[0].contains("provided:names"), "{:?}", ran.bad());
+}
+
+#[test]
+fn ours_is_kept_below_somebody_elses_and_comes_back_without_an_order() {
+    let lab = Lab::new();
+    provide(&lab, "shop.example.com");
+    lab.list(&[("shop", "shop.example.com")]);
+    lab.done();
+    let serial = lab.inventory().live[&lineage("shop")].facts().serial.clone();
+    lab.list(&[("shop", "domains: [shop.example.com], provided: shop")]);
+    lab.done();
+    assert_eq!(maker(&lab, "shop"), Maker::Itself);
+    lab.list(&[("shop", "shop.example.com")]);
+    lab.done();
+    assert_eq!(lab.inventory().live[&lineage("shop")].facts().serial, serial);
+    assert_eq!((lab.count("newOrder"), lab.live("shop"), lab.published("shop")), (1, Some(3), Some(3)));
+}
+
+#[test]
+fn a_placeholder_says_what_it_is() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
+    lab.apply();
+    let (_, facts, _) =
+        check_foreign(&Secret::new(lab.read("state/live/www/privkey.pem")), &lab.read("state/live/www/fullchain.pem"))
+            .unwrap();
+    assert_eq!(facts.issuer, PLACEHOLDER);
+    assert!(lab.read("state/live/www/meta.json").contains("\"placeholder\": true"));
+}

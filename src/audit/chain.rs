@@ -54,8 +54,12 @@ impl Chain {
     }
 
     /// The commit on which the last run with a verified list was based.
+    ///
+    /// What is about a version names the commit that asked for it, which may be much older.
     pub fn last_commit(&self) -> Option<&CommitId> {
-        self.entries.iter().rev().find_map(|entry| entry.record.by.as_ref()).map(|by| &by.commit)
+        let of_a_run = [Kind::Verified, Kind::Ordering, Kind::Stashed, Kind::Unstashed, Kind::Forced];
+        let entries = self.entries.iter().rev().filter(|entry| of_a_run.contains(&entry.record.kind));
+        entries.filter_map(|entry| entry.record.by.as_ref()).map(|by| &by.commit).next()
     }
 
     pub fn of_kind(&self, kind: Kind) -> impl Iterator<Item = &Entry> {

@@ -24,7 +24,10 @@ pub type Buckets = BTreeMap<String, Arc<dyn Bucket>>;
 
 /// Refuses a trust state that is older than the log. One that is newer was not written down yet: a run was cut short.
 pub fn refuse_rollback(session: &Session, state: Option<&TrustState>) -> Result<(), Failure> {
-    let tail = session.store.audit_tail()?;
+    let mut tail = session.store.audit_tail()?;
+    if tail.last_commit().is_none() {
+        tail = session.store.audit()?;
+    }
     let Some(last) = tail.last_commit() else { return Ok(()) };
     let Some(state) = state else {
         return Err(rolled_back("is gone".into(), last.as_str()));

@@ -66,6 +66,8 @@ pub struct Trust {
     pub policy: Option<PathBuf>,
     pub require: Require,
     pub revoked: BTreeSet<Fingerprint>,
+    /// Keys that may stand as `cert-authority` in `allowed_signers`. Without any, SSH certificates count for nothing.
+    pub certificate_authorities: BTreeSet<Fingerprint>,
     /// How long renewals go on while the head is refused or unreachable; 30 d if not said.
     pub max_stale: Duration,
 }

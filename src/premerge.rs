@@ -11,7 +11,8 @@ use crate::list::parse::Known;
 use crate::name::{CommitId, LineageName};
 use crate::report::finding::Finding;
 use crate::trust::object::{Mode, ObjectId, TreeEntry};
-use crate::trust::{self, ListPath, Objects, Refusal, Refused, Require, RuleId, TrustRoot, Verdict};
+use crate::trust::signers::Signer;
+use crate::trust::{self, Fingerprint, ListPath, Objects, Refusal, Refused, Require, RuleId, TrustRoot, Verdict};
 
 /// How the forge will bring the branch in. Without one the head itself is pushed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -108,11 +109,14 @@ pub fn shallow() -> Judged {
 
 /// Who may sign what is merged, by the runner's files and clock.
 pub fn who_may_sign(root: &TrustRoot, now: OffsetDateTime) -> Vec<String> {
-    let may = root
-        .signers
-        .iter()
-        .filter(|(key, signer)| signer.may_sign_for_git() && signer.is_valid_at(now) && !root.revoked.contains(*key));
-    may.map(|(key, signer)| format!("{} {key}", signer.principal())).collect()
+    let counts = |(key, signer): &(&Fingerprint, &Signer)| {
+        signer.may_sign_for_git() && signer.is_valid_at(now) && !root.revoked.contains(*key)
+    };
+    let signers = root.signers.iter().filter(counts).map(|(key, signer)| format!("{} {key}", signer.principal()));
+    let certified = root.signers.authorities().filter(counts);
+    let certified =
+        certified.map(|(key, signer)| format!("{} with a certificate of {key}", signer.principals.join(", ")));
+    signers.chain(certified).collect()
 }
 
 fn refusals(refused: Refused, root: &TrustRoot, head: &CommitId, objects: &dyn Objects) -> Result<Judged, Fault> {

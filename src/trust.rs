@@ -7,6 +7,8 @@
 
 pub mod approval;
 mod authors;
+pub mod certificate;
+mod certified;
 pub mod commit;
 mod consent;
 mod content;
@@ -21,6 +23,7 @@ pub mod object;
 pub mod policy;
 pub mod refusal;
 pub mod root;
+mod seen;
 mod signed;
 pub mod signers;
 pub mod sshsig;
@@ -48,6 +51,7 @@ pub use crate::trust::object::{ObjectId, Objects};
 pub use crate::trust::policy::Policy;
 pub use crate::trust::refusal::{Refusal, Refused, RuleId};
 pub use crate::trust::root::{ListPath, Require, TrustRoot};
+pub use crate::trust::seen::{FirstSeen, When};
 pub use crate::trust::signers::AllowedSigners;
 
 /// Raised when the same commits and the same trust root may lead to another verdict than before.
@@ -103,19 +107,22 @@ pub struct VerifiedList {
 ///
 /// Without a state the walk starts after the introduction. With one, `head` must be or descend from `last_verified`;
 /// when the trust root has changed since, everything from the introduction on is judged again.
-/// `known` names the authorities and buckets that the list may use.
+/// `known` names the authorities and buckets that the list may use. `when` is the runner's time, with what it saw of
+/// heads that were refused.
 ///
 /// # Errors
 /// A [`Fault`] if an object cannot be read. Everything that is wrong with the commits is a [`Verdict::Refused`].
-pub fn verify(
+pub fn verify<'w>(
     root: &TrustRoot,
     state: Option<&TrustState>,
     head: &CommitId,
     objects: &dyn Objects,
-    now: OffsetDateTime,
+    when: impl Into<When<'w>>,
     known: Option<&Known>,
 ) -> Result<Verdict, Fault> {
-    let judged = walk::walk(root, state, head, objects, now).and_then(|walked| {
+    let when = when.into();
+    let (now, mut first_seen) = (when.now, FirstSeen::default());
+    let judged = walk::walk(root, state, head, objects, when, &mut first_seen).and_then(|walked| {
         let content = content::read(root, head, objects, known)?;
         // A walk from the introduction finds every author again; what it leaves over is the introduction's.
         let earlier = state.filter(|state| state.trust_root == root.digest()).map(|state| &state.authors);
@@ -145,7 +152,11 @@ pub fn verify(
             commits_walked: walked.commits,
         })
     });
-    verdict(judged, head)
+    let mut verdict = verdict(judged, head)?;
+    if let Verdict::Refused(refused) = &mut verdict {
+        refused.first_seen = first_seen;
+    }
+    Ok(verdict)
 }
 
 /// The list at `state.last_verified`, for renewals while the head is refused or cannot be fetched.

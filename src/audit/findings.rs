@@ -53,13 +53,18 @@ pub fn signers(inventory: &Inventory, allowed: &AllowedSigners, revoked: &BTreeS
     let mut findings = Vec::new();
     for (lineage, stored) in &inventory.live {
         for signer in &stored.meta.provenance.signers {
-            let Some(key) = signer.split(' ').find_map(|word| Fingerprint::parse(word).ok()) else { continue };
-            if revoked.contains(&key) {
+            let keys: Vec<_> = signer.split(' ').filter_map(|word| Fingerprint::parse(word).ok()).collect();
+            let allowed = match &keys[..] {
+                [] => continue,
+                [key] => allowed.get(key).is_some(),
+                [_, authority, ..] => allowed.authority(authority).is_some_and(|line| line.vouches_for(signer)),
+            };
+            if keys.iter().any(|key| revoked.contains(key)) {
                 let text = format!("`{lineage}` was authorised by {signer}, whose key is revoked");
                 findings.push(Finding::error(Fault::new("audit:revoked-signer", text).hint(format!(
                     "have another signer confirm the entry, or revoke the certificate: `countersign show {lineage}`"
                 ))));
-            } else if allowed.get(&key).is_none() {
+            } else if !allowed {
                 let text = format!("`{lineage}` was authorised by {signer}, who may not sign any more");
                 let hint = "what a signer authorised before being taken out of allowed_signers stays valid";
                 findings.push(Finding::warning(Fault::new("audit:removed-signer", text).hint(hint)));

@@ -15,9 +15,10 @@ use crate::plan::{Mode, days};
 use crate::report::Check;
 use crate::report::terminal::plain;
 use crate::source::{BareStore, Remote};
-use crate::store::Document;
+use crate::store::{Document, FileStore};
 use crate::trust::{
-    self, AllowedSigners, ListPath, Policy, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList,
+    self, AllowedSigners, FirstSeen, ListPath, Policy, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList,
+    When,
 };
 
 /// A list to plan for, and how far the plan may go.
@@ -32,13 +33,16 @@ pub struct Source {
 pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure> {
     let root = trust_root(&session.config)?;
     let state = state(session, &root)?;
+    let seen = first_seen(&session.store);
     let head = remote(session).fetch().map_err(Failure::from);
     let judged = head.and_then(|head| {
         let objects = BareStore::open(&session.config.state.join("git"))?;
         let known = session.config.known();
-        match trust::verify(&root, state.as_ref(), &head, &objects, reports.now(), Some(&known))? {
+        let when = When { now: reports.now(), first_seen: Some(&seen) };
+        match trust::verify(&root, state.as_ref(), &head, &objects, when, Some(&known))? {
             Verdict::Verified(list) => Ok(*list),
             Verdict::Refused(refused) => {
+                keep(session, &seen, &refused.first_seen)?;
                 record::refused(session, &refused, reports);
                 Err(refusal(&refused))
             }
@@ -47,6 +51,7 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
     match judged {
         Ok(list) => {
             session.store.write_json(Document::TrustState, list.state())?;
+            keep(session, &seen, &FirstSeen::default())?;
             record::verified(session, state.as_ref(), &list, reports)?;
             tell(reports, &list);
             Ok(Source { list, mode: Mode::Full, refused: None })
@@ -111,7 +116,9 @@ pub fn remote_into(config: &Config, store: PathBuf) -> Remote {
 pub fn trust_root(config: &Config) -> Result<TrustRoot, Failure> {
     let path = &config.trust.allowed_signers;
     let hint = "one key a line: `<principal> namespaces=\"git\" ssh-ed25519 AAAA…`";
-    let signers = trust_file(path, "trust:allowed-signers", hint, AllowedSigners::parse)?;
+    let pinned = &config.trust.certificate_authorities;
+    let parse = |text: &str, path: &str| AllowedSigners::with_authorities(text, path, pinned);
+    let signers = trust_file(path, "trust:allowed-signers", hint, parse)?;
     let hint = "every key is explained in policy/policy.example.yaml";
     let parse = |text: &str, path: &str| Policy::parse(text, path, &signers);
     let policy =
@@ -167,6 +174,23 @@ fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Fail
     }
     record::refuse_rollback(session, state.as_ref())?;
     Ok(state)
+}
+
+/// What earlier runs saw of heads that they refused. If that is damaged only times are lost, and certificates that have
+/// ended since count for nothing.
+pub fn first_seen(store: &FileStore) -> FirstSeen {
+    store
+        .read_json(Document::FirstSeen)
+        .unwrap_or_else(|fault| {
+            tracing::warn!("commits with certificates are judged as if seen for the first time: {fault}");
+            None
+        })
+        .unwrap_or_default()
+}
+
+/// Keeps when commits were seen first, until their head is verified.
+fn keep(session: &Session, before: &FirstSeen, now: &FirstSeen) -> Result<(), Fault> {
+    if before == now { Ok(()) } else { session.store.write_json(Document::FirstSeen, now) }
 }
 
 fn last_verified(session: &Session, root: &TrustRoot, state: &TrustState) -> Result<VerifiedList, Failure> {
@@ -248,9 +272,12 @@ fn place(refusal: &trust::Refusal) -> Option<String> {
 
 fn check(rule: RuleId) -> Check {
     match rule {
-        RuleId::UnknownKey | RuleId::WeakKey | RuleId::Revoked | RuleId::Expired | RuleId::ForgeKey => {
-            Check::SignerAllowed
-        }
+        RuleId::UnknownKey
+        | RuleId::WeakKey
+        | RuleId::Certificate
+        | RuleId::Revoked
+        | RuleId::Expired
+        | RuleId::ForgeKey => Check::SignerAllowed,
         RuleId::Threshold | RuleId::Scope | RuleId::EveryRule => Check::SignerAllowed,
         RuleId::Replay | RuleId::Untrusted | RuleId::Legacy | RuleId::Count | RuleId::ApprovalExpired => {
             Check::SignerAllowed

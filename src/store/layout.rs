@@ -12,8 +12,18 @@ pub const FOLDERS: [&str; 8] =
     ["live", "archive", "stash", "imported", "placeholder", "accounts", "journal", "quarantine"];
 
 /// What others may put into the same folder: the source, the trust state, the reports.
-pub const NEIGHBOURS: [&str; 9] =
-    ["git", "report", "trust-state.json", "audit.jsonl", "ledger.json", "ari.json", "schema", "lock", "lost+found"];
+pub const NEIGHBOURS: [&str; 10] = [
+    "git",
+    "report",
+    "trust-state.json",
+    "first-seen.json",
+    "audit.jsonl",
+    "ledger.json",
+    "ari.json",
+    "schema",
+    "lock",
+    "lost+found",
+];
 
 /// The name of the link that says which version of a stashed lineage was live.
 pub const LIVE: &str = "live";
@@ -23,6 +33,8 @@ pub const LIVE: &str = "live";
 pub enum Document {
     /// What was verified last. The types are those of `trust`.
     TrustState,
+    /// When commits of a refused head were seen first.
+    FirstSeen,
     /// The orders of the past days, for the CA's limits.
     Ledger,
     /// Renewal information by ARI id.
@@ -33,6 +45,7 @@ impl Document {
     pub fn file_name(self) -> &'static str {
         match self {
             Self::TrustState => "trust-state.json",
+            Self::FirstSeen => "first-seen.json",
             Self::Ledger => "ledger.json",
             Self::Ari => "ari.json",
         }

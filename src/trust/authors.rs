@@ -4,10 +4,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::list::List;
 use crate::name::LineageName;
-use crate::trust::key::Fingerprint;
 use crate::trust::lists::Lists;
 use crate::trust::object::ObjectId;
 use crate::trust::refusal::Stop;
+use crate::trust::signed::Who;
 
 /// A verified commit that changed protected paths itself, so not a merge.
 #[derive(Clone, Debug)]
@@ -16,16 +16,9 @@ pub struct Change {
     /// Tree of its parent.
     pub before: Option<ObjectId>,
     pub after: ObjectId,
-    pub key: Fingerprint,
-    pub principal: String,
+    pub by: Who,
     /// Whether an earlier run accepted it.
     pub settled: bool,
-}
-
-impl Change {
-    pub fn signer(&self) -> String {
-        format!("{} {}", self.principal, self.key)
-    }
 }
 
 /// The lineages that each signer made what they are.
@@ -72,7 +65,7 @@ impl Authors {
                 return Ok(found);
             }
             if !exact && lists.read > MAX_PARSED {
-                let candidates = changes[..=index].iter().map(Change::signer);
+                let candidates = changes[..=index].iter().map(|change| change.by.to_string());
                 for signer in candidates.collect::<BTreeSet<_>>() {
                     found.0.entry(signer).or_default().extend(open.iter().cloned());
                 }
@@ -84,7 +77,7 @@ impl Authors {
             let (made, rest) = open.into_iter().partition::<BTreeSet<_>, _>(made);
             open = rest;
             if !made.is_empty() {
-                found.add(&change.signer(), made);
+                found.add(&change.by.to_string(), made);
             }
         }
         for name in open {

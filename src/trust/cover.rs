@@ -129,7 +129,7 @@ fn people<'a>(
     change: Option<usize>,
 ) -> BTreeSet<&'a str> {
     let signed = change.map(|index| &effective.changes[index]);
-    let signed = signed.and_then(|change| root.person(&change.key, &change.principal));
+    let signed = signed.and_then(|change| root.person(&change.by.key, &change.by.principal));
     let approved = effective.approved.iter().filter(|approved| {
         change.is_none_or(|index| approved.until > index) && approved.is_about(name, Some(fact), effective.head)
     });
@@ -197,7 +197,7 @@ impl Case<'_> {
 
     fn what(&self) -> String {
         let Self { name, fact, identifier, op, .. } = self;
-        let by = self.by.map_or(String::new(), |change| format!(" by {}", change.principal));
+        let by = self.by.map_or(String::new(), |change| format!(" by {}", change.by.principal));
         match (fact, op) {
             (Fact::Domain(_), Op::Remove) => format!("`{identifier}` is removed from `{name}`{by}"),
             (Fact::Domain(_), _) => format!("`{identifier}` is added to `{name}`{by}"),
@@ -208,8 +208,8 @@ impl Case<'_> {
     fn refusal(&self, rule: RuleId, message: String) -> Refusal {
         let refusal = Refusal::new(rule, message).name(self.identifier).place(self.head.place(self.name));
         match self.by {
-            Some(Change { commit, key, principal, .. }) => {
-                refusal.commit(&commit.to_commit()).key(key.clone()).principal(principal)
+            Some(Change { commit, by, .. }) => {
+                refusal.commit(&commit.to_commit()).key(by.key.clone()).principal(&by.principal)
             }
             None => refusal,
         }

@@ -26,9 +26,9 @@ pub fn not_covered(
     let new = |change: &&Change| !change.settled;
     let mut refusals = Vec::new();
     for (name, change) in makers(objects, &head, changed, changes.iter().filter(new))? {
-        let person = change.and_then(|change| root.person(&change.key, &change.principal));
+        let person = change.and_then(|change| root.person(&change.by.key, &change.by.principal));
         let rules = policy.rules_for_hooks();
-        let by = change.map(|change| format!(" by {}", change.principal)).unwrap_or_default();
+        let by = change.map(|change| format!(" by {}", change.by.principal)).unwrap_or_default();
         let path = path(&name);
         if rules.is_empty() {
             let message = format!("`{path}` is changed{by}: no rule of the policy lets anybody change hooks");
@@ -56,9 +56,9 @@ pub fn withdrawn(
     let names = head.keys().cloned().collect();
     let makers = makers(objects, &head, names, changes.iter())?;
     let revoked = makers.into_iter().filter_map(|(name, change)| {
-        let change = change.filter(|change| root.revoked.contains(&change.key))?;
+        let change = change.filter(|change| change.by.keys().any(|key| root.revoked.contains(key)))?;
         let path = path(&name);
-        let message = format!("`{path}` was made by the revoked key {}", change.key);
+        let message = format!("`{path}` was made by the revoked key of {}", change.by);
         let hint = "have another signer remove it, or remove it and add it again after a review";
         Some(refusal(RuleId::Revoked, message, &path, Some(change)).hint(hint))
     });
@@ -104,6 +104,6 @@ fn path(name: &[u8]) -> String {
 fn refusal(rule: RuleId, message: String, path: &str, change: Option<&Change>) -> Refusal {
     let refusal = Refusal::new(rule, message).path(path).name(path);
     change.into_iter().fold(refusal, |refusal, change| {
-        refusal.commit(&change.commit.to_commit()).key(change.key.clone()).principal(&change.principal)
+        refusal.commit(&change.commit.to_commit()).key(change.by.key.clone()).principal(&change.by.principal)
     })
 }

@@ -238,6 +238,6 @@ fn fixed_pair(bytes: &[u8], size: usize) -> Option<Vec<u8>> {
 }
 
 /// Bytes from outside as short printable text.
-fn plain(bytes: &[u8]) -> String {
+pub(super) fn plain(bytes: &[u8]) -> String {
     bytes.iter().take(40).map(|b| if b.is_ascii_graphic() { *b as char } else { '?' }).collect()
 }

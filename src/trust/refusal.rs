@@ -8,6 +8,7 @@ use crate::diag::{Diagnostic, Place, SourceFile};
 use crate::fault::Fault;
 use crate::name::CommitId;
 use crate::trust::key::Fingerprint;
+use crate::trust::seen::FirstSeen;
 
 /// A rule of verification. Its id is stable and stands in reports and documents.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -17,6 +18,7 @@ pub enum RuleId {
     BadSignature,
     Namespace,
     WeakKey,
+    Certificate,
     Revoked,
     Expired,
     Rollback,
@@ -57,12 +59,13 @@ pub enum RuleId {
 }
 
 impl RuleId {
-    pub const ALL: [Self; 42] = [
+    pub const ALL: [Self; 43] = [
         Self::Unsigned,
         Self::UnknownKey,
         Self::BadSignature,
         Self::Namespace,
         Self::WeakKey,
+        Self::Certificate,
         Self::Revoked,
         Self::Expired,
         Self::Rollback,
@@ -121,6 +124,9 @@ impl RuleId {
                 "S06-weak-key",
                 "Keys are ed25519, touched sk-ed25519, ECDSA P-256/P-384 or RSA of 3072 bits with SHA-2.",
             ),
+            Self::Certificate => {
+                ("S07-ca-cert", "A certificate is for one user, short, and of an authority that the runner pins.")
+            }
             Self::Revoked => ("S08-revoked", "The signing key is not in the runner's revoked list."),
             Self::Expired => {
                 ("S09-expired", "The signing key is valid by the runner's clock when the commit is first seen.")
@@ -285,6 +291,9 @@ pub struct Refused {
     pub more: usize,
     /// Whether nothing is wrong but that approvals are missing.
     pub missing_approvals_only: bool,
+    /// To be kept until the head is verified.
+    #[serde(skip)]
+    pub first_seen: FirstSeen,
     /// With the rule `C14-invalid-list`: what is wrong in the list.
     pub diagnostics: Vec<Diagnostic>,
     /// The files that the diagnostics are about.

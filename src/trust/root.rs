@@ -59,10 +59,10 @@ impl TrustRoot {
 }
 
 impl TrustRoot {
-    /// Whether the key may sign nothing but merges.
-    pub(super) fn is_merger(&self, key: &Fingerprint) -> bool {
+    /// Whether the key, accepted for `principal`, may sign nothing but merges.
+    pub(super) fn is_merger(&self, key: &Fingerprint, principal: &str) -> bool {
         let Some(policy) = &self.policy else { return false };
-        self.principals(key).any(|principal| policy.is_merger(principal))
+        self.principals(key).chain([principal]).any(|principal| policy.is_merger(principal))
     }
 
     /// The person of the policy for whom the key, once accepted for `principal`, stands.

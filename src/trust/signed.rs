@@ -1,17 +1,52 @@
 //! Who signed a commit, and whether that key may.
 
+use std::fmt;
+
 use time::OffsetDateTime;
 
+use crate::trust::certificate::Certificate;
 use crate::trust::commit::Commit;
-use crate::trust::key::{KeyError, PublicKey, SignatureError};
+use crate::trust::key::{Fingerprint, KeyError, PublicKey, SignatureError};
 use crate::trust::refusal::{Refusal, RuleId};
 use crate::trust::root::TrustRoot;
 use crate::trust::sshsig::{EnvelopeError, SshSignature};
 
+/// A key that really signed a commit, and what vouches for the key if it brought that along.
+#[derive(Clone, Debug)]
+pub struct Proven {
+    pub key: PublicKey,
+    /// Signed by the authority that it names.
+    pub certificate: Option<Box<Certificate>>,
+}
+
+/// Who signed an accepted commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Who {
+    pub key: Fingerprint,
+    pub principal: String,
+    /// Whose certificate says that the key is the principal's.
+    pub authority: Option<Fingerprint>,
+}
+
+impl Who {
+    /// The key and that of the authority: with either the signature is worth nothing any more.
+    pub fn keys(&self) -> impl Iterator<Item = &Fingerprint> {
+        [&self.key].into_iter().chain(&self.authority)
+    }
+}
+
+/// As it stands in the trust state, in provenance and in the audit log.
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.principal, self.key)?;
+        self.authority.as_ref().map_or(Ok(()), |authority| write!(f, " certified-by {authority}"))
+    }
+}
+
 /// The key of which each commit carries a signature that holds, found on all processors.
 ///
 /// A new refusal has no hint: signing again is the way out. What was refused already stays refused.
-pub fn proven_keys(commits: &[Result<Commit, Refusal>]) -> Vec<Result<PublicKey, Refusal>> {
+pub fn proven_keys(commits: &[Result<Commit, Refusal>]) -> Vec<Result<Proven, Refusal>> {
     let check = |commit: &Result<Commit, Refusal>| commit.as_ref().map_err(Clone::clone).and_then(proven_key);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     if threads == 1 || commits.len() < 16 {
@@ -25,7 +60,7 @@ pub fn proven_keys(commits: &[Result<Commit, Refusal>]) -> Vec<Result<PublicKey,
     })
 }
 
-fn proven_key(commit: &Commit) -> Result<PublicKey, Refusal> {
+fn proven_key(commit: &Commit) -> Result<Proven, Refusal> {
     let armored = match commit.signature.as_deref() {
         Some(text) if !text.starts_with("-----BEGIN PGP") => text,
         Some(_) => return Err(Refusal::new(RuleId::Unsigned, "the commit is signed with OpenPGP, not SSH")),
@@ -36,8 +71,11 @@ fn proven_key(commit: &Commit) -> Result<PublicKey, Refusal> {
     if signature.namespace != b"git" {
         return refuse(RuleId::Namespace, "the signature was made for another purpose than a commit");
     }
+    if signature.certificate.as_ref().is_some_and(|certificate| certificate.verify().is_err()) {
+        return refuse(RuleId::Certificate, "the certificate was not signed by the authority that it names");
+    }
     match signature.verify(&commit.payload) {
-        Ok(()) => Ok(signature.key),
+        Ok(()) => Ok(Proven { key: signature.key, certificate: signature.certificate }),
         Err(SignatureError::Bad) => refuse(RuleId::BadSignature, "the signature does not hold over the commit"),
         Err(SignatureError::NoTouch) => refuse(RuleId::WeakKey, "the security key signed without being touched"),
         Err(SignatureError::Algorithm) => refuse(RuleId::WeakKey, "the signature's algorithm is not accepted"),
@@ -83,6 +121,10 @@ pub fn principal(
         let hint = "make its changes again with another key, on top of the commit before it; if it was reviewed and is \
                     right, move the introduction past it";
         return refuse(RuleId::Revoked, message, hint);
+    }
+    if root.signers.authority(&fingerprint).is_some() {
+        let message = format!("the commit is signed by the key {fingerprint} of an authority itself");
+        return refuse(RuleId::Certificate, message, "an authority signs certificates, and people sign commits");
     }
     let Some(signer) = signer else {
         let message = format!("the commit is signed by the unknown key {fingerprint}");

@@ -2,7 +2,7 @@
 //!
 //! Whatever OpenSSH would skip or guess is an error here: a line that is not understood could be the one that matters.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -15,12 +15,15 @@ use crate::trust::key::{Fingerprint, KeyError, PublicKey};
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct AllowedSigners {
     signers: BTreeMap<Fingerprint, Signer>,
+    /// Of `cert-authority` lines.
+    authorities: BTreeMap<Fingerprint, Signer>,
 }
 
 /// One line: a key and whom it stands for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Signer {
-    /// At least one. The first is the name that is shown.
+    /// At least one. Of a key: names of one person, the first is shown. Of an authority: everybody for whom its
+    /// certificates count.
     pub principals: Vec<String>,
     /// `None`: every namespace.
     pub namespaces: Option<Vec<String>>,
@@ -34,6 +37,11 @@ impl Signer {
         &self.principals[0]
     }
 
+    /// Whether certificates of this authority still count for somebody who signed, as `<principal> …`.
+    pub fn vouches_for(&self, signer: &str) -> bool {
+        signer.split(' ').next().is_some_and(|name| self.principals.iter().any(|principal| principal == name))
+    }
+
     /// Whether the key may sign commits: OpenSSH calls that namespace `git`.
     pub fn may_sign_for_git(&self) -> bool {
         self.namespaces.as_ref().is_none_or(|names| names.iter().any(|name| name == "git"))
@@ -45,12 +53,20 @@ impl Signer {
 }
 
 impl AllowedSigners {
-    /// Reads the text of a file that the diagnostics call `path`.
+    /// Reads the text of a file that the diagnostics call `path`. No authority is accepted.
     ///
     /// # Errors
     /// Every line that is not understood, with its place.
     pub fn parse(text: &str, path: &str) -> Result<Self, Vec<Diagnostic>> {
-        let mut signers = BTreeMap::new();
+        Self::with_authorities(text, path, &BTreeSet::new())
+    }
+
+    /// As [`AllowedSigners::parse`], with `cert-authority` lines for the keys that are `pinned`.
+    ///
+    /// # Errors
+    /// Also lines of authorities that are not pinned, and pinned ones that have no line.
+    pub fn with_authorities(text: &str, path: &str, pinned: &BTreeSet<Fingerprint>) -> Result<Self, Vec<Diagnostic>> {
+        let (mut keys, mut signers, mut authorities) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         let mut wrong = Vec::new();
         let mut offset = 0;
         for (index, line) in text.split('\n').enumerate() {
@@ -60,19 +76,29 @@ impl AllowedSigners {
                 continue;
             }
             match signer(line) {
-                Ok(signer) => {
-                    if signers.insert(signer.key.fingerprint(), signer).is_some() {
+                Ok((signer, authority)) => {
+                    let key = signer.key.fingerprint();
+                    if authority && !pinned.contains(&key) {
+                        let message = format!("the authority {key} is not pinned in the runner's config");
+                        wrong.push(diagnostic("signers-cert-authority", message, place.clone()));
+                    }
+                    if !keys.insert(key.clone()) {
                         wrong.push(diagnostic("signers-duplicate-key", "the key stands on two lines", place));
                     }
+                    if authority { &mut authorities } else { &mut signers }.insert(key, signer);
                 }
                 Err(LineError(code, message)) => wrong.push(diagnostic(code, message, place)),
             }
         }
-        if signers.is_empty() && wrong.is_empty() {
-            let place = Place { file: path.to_owned(), line: 1, column: 1, span: 0..0 };
-            wrong.push(diagnostic("signers-empty", "nobody may sign", place));
+        let whole = || Place { file: path.to_owned(), line: 1, column: 1, span: 0..0 };
+        for key in pinned.iter().filter(|key| !authorities.contains_key(key)) {
+            let message = format!("the pinned authority {key} has no line with `cert-authority`");
+            wrong.push(diagnostic("signers-cert-authority", message, whole()));
         }
-        if wrong.is_empty() { Ok(Self { signers }) } else { Err(wrong) }
+        if keys.is_empty() && wrong.is_empty() {
+            wrong.push(diagnostic("signers-empty", "nobody may sign", whole()));
+        }
+        if wrong.is_empty() { Ok(Self { signers, authorities }) } else { Err(wrong) }
     }
 
     pub fn get(&self, key: &Fingerprint) -> Option<&Signer> {
@@ -83,19 +109,31 @@ impl AllowedSigners {
         self.signers.iter()
     }
 
+    /// The line of an authority whose certificates count.
+    pub fn authority(&self, key: &Fingerprint) -> Option<&Signer> {
+        self.authorities.get(key)
+    }
+
+    pub fn authorities(&self) -> impl Iterator<Item = (&Fingerprint, &Signer)> {
+        self.authorities.iter()
+    }
+
     /// The same text for every file that means the same.
     pub(super) fn to_canonical(&self) -> String {
-        let line = |(key, signer): (&Fingerprint, &Signer)| {
-            let time = |time: Option<OffsetDateTime>| time.map(OffsetDateTime::unix_timestamp);
-            format!(
-                "signer {key} {:?} {:?} {:?} {:?}\n",
-                signer.principals,
-                signer.namespaces,
-                time(signer.valid_after),
-                time(signer.valid_before)
-            )
+        let line = |what: &'static str| {
+            move |(key, signer): (&Fingerprint, &Signer)| {
+                let time = |time: Option<OffsetDateTime>| time.map(OffsetDateTime::unix_timestamp);
+                format!(
+                    "{what} {key} {:?} {:?} {:?} {:?}\n",
+                    signer.principals,
+                    signer.namespaces,
+                    time(signer.valid_after),
+                    time(signer.valid_before)
+                )
+            }
         };
-        self.signers.iter().map(line).collect()
+        let signers = self.signers.iter().map(line("signer"));
+        signers.chain(self.authorities.iter().map(line("authority"))).collect()
     }
 }
 
@@ -103,7 +141,9 @@ fn diagnostic(code: &'static str, message: impl Into<String>, place: Place) -> D
     let hint = match code {
         "signers-bad-line" => Some("a line is `name@example.com namespaces=\"git\" ssh-ed25519 AAAA…`"),
         "signers-bad-time" => Some("write UTC, like `valid-before=\"20270131Z\"` or `20270131235959Z`"),
-        "signers-cert-authority" => Some("list the people's own keys instead"),
+        "signers-cert-authority" => {
+            Some("list the people's own keys, or name the authority in both `trust.certificate_authorities` and here")
+        }
         "signers-empty" => Some("add a line `name@example.com namespaces=\"git\" ssh-ed25519 AAAA…`"),
         _ => None,
     };
@@ -115,7 +155,8 @@ fn diagnostic(code: &'static str, message: impl Into<String>, place: Place) -> D
 /// Code and message.
 struct LineError(&'static str, String);
 
-fn signer(line: &str) -> Result<Signer, LineError> {
+/// The line, and whether it is of an authority.
+fn signer(line: &str) -> Result<(Signer, bool), LineError> {
     let bad = |text: &str| LineError("signers-bad-line", text.to_owned());
     if line.chars().any(|c| c.is_control() && c != '\t') {
         return Err(bad("the line contains a control character"));
@@ -135,8 +176,8 @@ fn signer(line: &str) -> Result<Signer, LineError> {
     {
         return Err(LineError("signers-bad-time", "valid-after is not before valid-before".into()));
     }
-    let Options { namespaces, valid_after, valid_before } = options;
-    Ok(Signer { principals, namespaces, valid_after, valid_before, key })
+    let Options { authority, namespaces, valid_after, valid_before } = options;
+    Ok((Signer { principals, namespaces, valid_after, valid_before, key }, authority))
 }
 
 /// Splits at blanks outside of double quotes.
@@ -178,6 +219,7 @@ fn key(kind: &str, base64: &str) -> Result<PublicKey, LineError> {
 
 #[derive(Default)]
 struct Options {
+    authority: bool,
     namespaces: Option<Vec<String>>,
     valid_after: Option<OffsetDateTime>,
     valid_before: Option<OffsetDateTime>,
@@ -204,9 +246,7 @@ impl Options {
             ("namespaces", Some(value)) => self.namespaces.replace(namespaces(value)?).is_some(),
             ("valid-after", Some(value)) => self.valid_after.replace(timestamp(value)?).is_some(),
             ("valid-before", Some(value)) => self.valid_before.replace(timestamp(value)?).is_some(),
-            ("cert-authority", None) => {
-                return Err(LineError("signers-cert-authority", "certificate authorities are not supported".into()));
-            }
+            ("cert-authority", None) if !part.contains('=') => std::mem::replace(&mut self.authority, true),
             _ => return Err(LineError("signers-unknown-option", format!("`{part}` is not an option of a signer"))),
         };
         if repeated {
@@ -297,6 +337,7 @@ mod tests {
             (format!("\n\nann namespaces=\"git {KEY}"), "3:signers-bad-line"),
             (format!("*@example.com {KEY}"), "1:signers-bad-principal"),
             (format!("ann cert-authority {KEY}"), "1:signers-cert-authority"),
+            (format!("ann cert-authority=\"yes\" {KEY}"), "1:signers-unknown-option"),
             (format!("ann zone=\"x\" {KEY}"), "1:signers-unknown-option"),
             (format!("ann namespaces=git {KEY}"), "1:signers-unknown-option"),
             (format!("ann namespaces=\"*\" {KEY}"), "1:signers-unknown-option"),

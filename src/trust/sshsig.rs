@@ -4,6 +4,7 @@ use aws_lc_rs::digest::{SHA256, SHA512, digest};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
+use crate::trust::certificate::Certificate;
 use crate::trust::key::{KeyError, PublicKey, SignatureError};
 use crate::trust::wire::{Reader, put_string};
 
@@ -17,6 +18,8 @@ const MAX_LINE: usize = 76;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SshSignature {
     pub key: PublicKey,
+    /// By which an authority vouches for the key, if the signature brings one along.
+    pub certificate: Option<Box<Certificate>>,
     pub namespace: Vec<u8>,
     hash: Hash,
     signature: Vec<u8>,
@@ -59,11 +62,17 @@ impl SshSignature {
             b"sha512" => Hash::Sha512,
             _ => return Err(EnvelopeError::Hash),
         };
-        let key = PublicKey::from_blob(key).map_err(EnvelopeError::Key)?;
-        Ok(Self { key, namespace: namespace.to_vec(), hash, signature: signature.to_vec() })
+        let certificate = Certificate::is_blob(key).then(|| Certificate::from_blob(key).map(Box::new));
+        let certificate = certificate.transpose().map_err(EnvelopeError::Key)?;
+        let key = match &certificate {
+            Some(certificate) => certificate.key.clone(),
+            None => PublicKey::from_blob(key).map_err(EnvelopeError::Key)?,
+        };
+        Ok(Self { key, certificate, namespace: namespace.to_vec(), hash, signature: signature.to_vec() })
     }
 
-    /// Whether the key really signed `message` in the namespace that the signature names.
+    /// Whether the key really signed `message` in the namespace that the signature names. Says nothing about the
+    /// certificate.
     pub fn verify(&self, message: &[u8]) -> Result<(), SignatureError> {
         let (name, algorithm): (&[u8], _) = match self.hash {
             Hash::Sha256 => (b"sha256", &SHA256),

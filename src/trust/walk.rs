@@ -2,20 +2,20 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
-use time::OffsetDateTime;
-
 use crate::fault::Fault;
 use crate::name::CommitId;
 use crate::trust::TrustState;
 use crate::trust::authors::Change;
+use crate::trust::certified::Shown;
 use crate::trust::commit::{self, Commit, GrammarError};
 use crate::trust::graph::Graph;
-use crate::trust::key::{Fingerprint, PublicKey};
+use crate::trust::key::Fingerprint;
 use crate::trust::merge::{self, Protected};
 use crate::trust::object::{Hazard, ObjectId, Objects, Reading};
 use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::{Require, TrustRoot};
-use crate::trust::signed;
+use crate::trust::seen::{FirstSeen, When};
+use crate::trust::signed::{self, Proven, Who};
 
 /// So many commits are held in memory while their signatures are checked.
 const CHUNK: usize = 512;
@@ -30,12 +30,15 @@ pub struct Walked {
 }
 
 /// Judges every commit that `head` has and the last verified commit has not.
+///
+/// `seen` takes up those whose certificates were valid when they were seen first.
 pub fn walk(
     root: &TrustRoot,
     state: Option<&TrustState>,
     head: &CommitId,
     objects: &dyn Objects,
-    now: OffsetDateTime,
+    when: When<'_>,
+    seen: &mut FirstSeen,
 ) -> Result<Walked, Stop> {
     check_store(objects)?;
     let head_id = object_id(head)?;
@@ -56,7 +59,8 @@ pub fn walk(
     let mut judge = Judge {
         root,
         objects,
-        now,
+        when,
+        seen,
         graph,
         settled,
         base,
@@ -155,7 +159,8 @@ fn how_to_sign(base: ObjectId) -> String {
 struct Judge<'a> {
     root: &'a TrustRoot,
     objects: &'a dyn Objects,
-    now: OffsetDateTime,
+    when: When<'a>,
+    seen: &'a mut FirstSeen,
     graph: Graph<'a>,
     /// Commits that an earlier run accepted under another trust root.
     settled: HashSet<ObjectId>,
@@ -188,7 +193,7 @@ impl Judge<'_> {
         &mut self,
         id: ObjectId,
         commit: &Commit,
-        proven: Result<PublicKey, Refusal>,
+        proven: Result<Proven, Refusal>,
     ) -> Result<Option<String>, Stop> {
         let own = self.own_changes(id, commit)?;
         let signer = match self.signer(id, proven, commit.reading.parents.len()) {
@@ -197,14 +202,15 @@ impl Judge<'_> {
             Err(refusal) if own.is_empty() => return Err(refusal.into()),
             Err(refusal) => return Err(refusal.path(&own.join(" ")).into()),
         };
-        let shown = signer.as_ref().map(|(key, principal)| format!("{principal} {key}"));
-        if let Some((key, principal)) = signer.clone().filter(|_| !own.is_empty()) {
+        let Some(by) = signer else { return Ok(None) };
+        self.accepted.insert(by.key.clone(), by.principal.clone());
+        let shown = by.to_string();
+        if !own.is_empty() {
             let before = commit.reading.parents.first().and_then(|parent| self.trees.get(parent)).copied();
             let (after, settled) = (commit.reading.tree, self.settled.contains(&id));
-            self.changes.push(Change { commit: id, before, after, key, principal, settled });
+            self.changes.push(Change { commit: id, before, after, by, settled });
         }
-        self.accepted.extend(signer);
-        Ok(shown)
+        Ok(Some(shown))
     }
 
     /// The protected paths that the commit itself changes. A merge may have none.
@@ -276,22 +282,32 @@ impl Judge<'_> {
         Ok(protected)
     }
 
-    fn signer(
-        &self,
-        id: ObjectId,
-        proven: Result<PublicKey, Refusal>,
-        parents: usize,
-    ) -> Result<(Fingerprint, String), Refusal> {
-        let judged = proven.map_err(|refusal| refusal.hint(how_to_sign(self.base))).and_then(|key| {
-            let fingerprint = key.fingerprint();
-            let earlier = self.accepted.get(&fingerprint).filter(|_| self.settled.contains(&id));
-            let principal = signed::principal(self.root, &key, earlier.map(String::as_str), self.now)?;
-            if parents < 2 && earlier.is_none() && self.root.is_merger(&fingerprint) {
-                return Err(forge_key(fingerprint, &principal));
-            }
-            Ok((fingerprint, principal))
-        });
+    fn signer(&mut self, id: ObjectId, proven: Result<Proven, Refusal>, parents: usize) -> Result<Who, Refusal> {
+        let proven = proven.map_err(|refusal| refusal.hint(how_to_sign(self.base)));
+        let judged = proven.and_then(|proven| self.who(id, &proven, parents));
         judged.map_err(|refusal| refusal.commit(&id.to_commit()))
+    }
+
+    fn who(&mut self, id: ObjectId, proven: &Proven, parents: usize) -> Result<Who, Refusal> {
+        let Proven { key, certificate } = proven;
+        let (fingerprint, now) = (key.fingerprint(), self.when.now);
+        let known_as = self.accepted.get(&fingerprint).map(String::as_str);
+        let earlier = known_as.filter(|_| self.settled.contains(&id));
+        let principal = match (earlier, certificate) {
+            (Some(earlier), Some(_)) => earlier.to_owned(),
+            (_, None) => signed::principal(self.root, key, earlier, now)?,
+            (None, Some(certificate)) => {
+                let seen = self.when.seen(&id.to_commit());
+                let principal = Shown { certificate, known_as, seen, now }.principal(self.root)?;
+                self.seen.insert(id.to_commit(), seen);
+                principal
+            }
+        };
+        if parents < 2 && earlier.is_none() && self.root.is_merger(&fingerprint, &principal) {
+            return Err(forge_key(fingerprint, &principal));
+        }
+        let authority = certificate.as_ref().map(|certificate| certificate.authority.fingerprint());
+        Ok(Who { key: fingerprint, principal, authority })
     }
 }
 

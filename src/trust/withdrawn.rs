@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::list::List;
 use crate::name::LineageName;
 use crate::trust::authors::Authors;
+use crate::trust::key::Fingerprint;
 use crate::trust::policy::Op;
 use crate::trust::refusal::{Refusal, RuleId};
 use crate::trust::root::TrustRoot;
@@ -15,8 +16,7 @@ pub fn names(root: &TrustRoot, list: &List, authors: &Authors, approvers: &Autho
     if root.revoked.is_empty() {
         return names;
     }
-    let is_revoked = |signer: &str| root.revoked.iter().any(|key| signer.ends_with(&format!(" {key}")));
-    let alive = authors.iter().filter(|(signer, _)| !is_revoked(signer));
+    let alive = authors.iter().filter(|(signer, _)| revoked(root, signer).is_none());
     let alive: BTreeSet<_> = alive.flat_map(|(_, made)| made).collect();
     for entry in list.certificates().filter(|entry| !alive.contains(&entry.name)) {
         if !approved(root, list, &entry.name, approvers) {
@@ -24,6 +24,11 @@ pub fn names(root: &TrustRoot, list: &List, authors: &Authors, approvers: &Autho
         }
     }
     names
+}
+
+/// The revoked key on which an author depends: the author's own, or that of the authority.
+fn revoked<'r>(root: &'r TrustRoot, signer: &str) -> Option<&'r Fingerprint> {
+    root.revoked.iter().find(|key| signer.split(' ').skip(1).any(|word| word == key.as_str()))
 }
 
 /// Whether the approvers may speak for every identifier of the entry: one at least in each rule.
@@ -50,7 +55,7 @@ pub fn refusals(root: &TrustRoot, list: &List, authors: &Authors, approvers: &Au
             None => hint.to_owned(),
         };
         let words = by.first().and_then(|signer| signer.split_once(' '));
-        let key = words.and_then(|(_, key)| root.revoked.iter().find(|revoked| revoked.to_string() == key));
+        let key = by.first().and_then(|signer| revoked(root, signer));
         let refusal = Refusal::new(RuleId::Revoked, message).name(&name).place(list.place(&name)).hint(hint);
         let refusal = words.into_iter().fold(refusal, |refusal, (principal, _)| refusal.principal(principal));
         key.into_iter().fold(refusal, |refusal, key| refusal.key(key.clone()))

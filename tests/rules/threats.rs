@@ -85,11 +85,21 @@ pub const THREATS: &[Threat] = &[
     row(
         7,
         "An SSH certificate of a wrong authority, expired, or for somebody else",
-        "",
-        Partly(
-            &["a_line_that_is_not_understood_is_an_error_with_its_number"],
-            "certificates are not accepted at all, and `cert-authority` lines are errors; a pinned authority is not built",
-        ),
+        "S07-ca-cert",
+        Shown(&[
+            "certificates_are_off_until_an_authority_is_pinned",
+            "a_line_of_an_authority_counts_only_if_the_runner_pins_it",
+            "a_certificate_that_says_too_much_or_too_little_is_refused",
+            "a_certificate_is_for_one_person_of_the_line_of_its_authority",
+            "a_certificate_of_another_authority_is_refused",
+            "the_key_of_an_authority_signs_no_commit",
+            "no_flipped_byte_of_a_certificate_is_accepted",
+            "one_key_is_one_person_whatever_its_certificates_say",
+            "what_was_verified_stays_verified_after_the_certificate_has_ended",
+            "a_commit_that_waits_for_another_is_judged_by_the_time_when_it_was_seen_first",
+            "a_revoked_authority_or_key_withdraws_what_its_certificates_authorised",
+            "a_certificate_that_has_ended_counts_if_the_commit_was_seen_before",
+        ]),
     ),
     row(
         8,

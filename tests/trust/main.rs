@@ -2,6 +2,7 @@
 #![cfg(feature = "sandbox")]
 
 mod approvals;
+mod certificates;
 mod content;
 mod history;
 mod interop;
@@ -94,6 +95,14 @@ impl House {
     fn on(&self, parents: &[&CommitId], files: &[(&str, &str)], signer: &Signer) -> CommitId {
         let parents: Vec<_> = parents.iter().copied().cloned().collect();
         self.repo.commit_on(&parents, files, "change", Some(signer)).unwrap()
+    }
+
+    /// The unsigned commit with an armored signature in its header.
+    fn seal(&self, unsigned: &CommitId, armored: &str) -> CommitId {
+        let raw = String::from_utf8(self.repo.read_raw(unsigned).unwrap()).unwrap();
+        let (headers, message) = raw.split_once("\n\n").unwrap();
+        let signature = armored.trim_end().replace('\n', "\n ");
+        self.repo.write_raw(format!("{headers}\ngpgsig {signature}\n\n{message}").as_bytes()).unwrap()
     }
 
     fn judge(&self, root: &TrustRoot, state: Option<&TrustState>, head: &CommitId) -> Verdict {

@@ -159,13 +159,9 @@ fn sign_with_security_key(house: &House, flags: u8) -> (CommitId, String) {
     ];
     let base64 = STANDARD.encode(envelope.concat());
     let lines: Vec<_> = base64.as_bytes().chunks(70).map(|line| std::str::from_utf8(line).unwrap()).collect();
-    let header =
-        format!("gpgsig -----BEGIN SSH SIGNATURE-----\n {}\n -----END SSH SIGNATURE-----\n", lines.join("\n "));
-    let text = String::from_utf8(payload).unwrap();
-    let (headers, message) = text.split_once("\n\n").unwrap();
-    let raw = format!("{headers}\n{header}\n{message}");
+    let armored = format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----", lines.join("\n"));
     let line = format!("ann@example.com sk-ssh-ed25519@openssh.com {}\n", STANDARD.encode(&blob));
-    (house.repo.write_raw(raw.as_bytes()).unwrap(), line)
+    (house.seal(&unsigned, &armored), line)
 }
 
 #[test]

@@ -2,6 +2,7 @@
 #![cfg(feature = "sandbox")]
 
 mod branch;
+mod certified;
 mod clones;
 mod explain;
 mod hook;

@@ -38,8 +38,9 @@ pub fn local(config: &Config, sheet: &mut Sheet<'_>) -> Option<(TrustRoot, Arc<F
 fn trust(config: &Config, sheet: &mut Sheet<'_>) -> Option<TrustRoot> {
     match source::trust_root(config) {
         Ok(root) => {
-            let keys = root.signers.iter().count();
-            sheet.add(Checked::ok("trust", format!("{keys} keys may sign, {} are revoked", root.revoked.len())));
+            let (keys, authorities) = (root.signers.iter().count(), root.signers.authorities().count());
+            let pinned = if authorities == 0 { String::new() } else { format!(", {authorities} authorities may certify") };
+            sheet.add(Checked::ok("trust", format!("{keys} keys may sign{pinned}, {} are revoked", root.revoked.len())));
             Some(root)
         }
         Err(failure) => {

@@ -17,7 +17,7 @@ use crate::list::Certificate;
 use crate::port::Clock;
 use crate::source::BareStore;
 use crate::store::{Document, FileStore};
-use crate::trust::{self, TrustRoot, TrustState, Verdict, VerifiedList};
+use crate::trust::{self, TrustRoot, TrustState, Verdict, VerifiedList, When};
 
 pub fn ask(config: &Config, root: &TrustRoot, store: Arc<FileStore>, sheet: &mut Sheet<'_>) {
     let Some(list) = head(config, root, &store, sheet) else { return };
@@ -47,8 +47,9 @@ fn head(config: &Config, root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<
         let head = source::remote_into(config, path.clone()).fetch()?;
         sheet.add(Checked::ok("repo", format!("{} is at {}", config.repository.ref_name, head.short())));
         let state: Option<TrustState> = store.read_json(Document::TrustState)?;
-        let now = SystemClock.now();
-        trust::verify(root, state.as_ref(), &head, &BareStore::open(&path)?, now, Some(&config.known()))
+        let seen = source::first_seen(store);
+        let when = When { now: SystemClock.now(), first_seen: Some(&seen) };
+        trust::verify(root, state.as_ref(), &head, &BareStore::open(&path)?, when, Some(&config.known()))
     })();
     match judged {
         Ok(Verdict::Verified(list)) => {

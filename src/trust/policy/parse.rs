@@ -228,7 +228,7 @@ fn refuse_lockout(
 ) {
     let signs = |name: &&String| {
         let person = people.get(*name);
-        let mut lines = signers.iter().filter(|(_, signer)| signer.may_sign_for_git());
+        let mut lines = signers.iter().chain(signers.authorities()).filter(|(_, signer)| signer.may_sign_for_git());
         person.is_some_and(|person| {
             lines.any(|(_, line)| line.principals.iter().any(|principal| person.signs.contains(principal)))
         })

@@ -70,6 +70,8 @@ pub struct Trust {
     pub certificate_authorities: BTreeSet<Fingerprint>,
     /// How long renewals go on while the head is refused or unreachable; 30 d if not said.
     pub max_stale: Duration,
+    /// For how long the head may stay where it is before nothing new is done. `None`: forever.
+    pub max_quiet: Option<Duration>,
 }
 
 /// A CA.

@@ -24,8 +24,8 @@ pub use crate::source::store::BareStore;
 /// Where the tip of the configured ref stands in the store.
 pub const INCOMING: &str = "refs/countersign/incoming";
 
-/// A fetch may receive this many bytes.
-const MAX_RECEIVED: usize = 1 << 30;
+/// A fetch may receive this many bytes, unless a [`Remote`] says otherwise.
+pub const MAX_RECEIVED: usize = 1 << 30;
 
 /// Where the config repo comes from, and how the server proves itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub struct Remote {
     /// SHA-256 fingerprints of the server's host keys. There is no trust on first use.
     pub host_keys: Vec<String>,
     pub allow_local: bool,
+    /// A fetch may receive this many bytes.
+    pub max_received: usize,
     /// The bare repository that receives the objects. Made if it is missing.
     pub store: PathBuf,
 }
@@ -65,7 +67,7 @@ impl Remote {
         let mut remote = repo
             .remote_anonymous(url.as_str())
             .map_err(|error| failed("git:url", format!("failed to use the URL `{url}`"), &error))?;
-        let attempt = Attempt::new(&url, self.ssh_key.as_deref(), &pins);
+        let attempt = Attempt::new(self, &url, &pins);
         let mut options = FetchOptions::new();
         options.remote_callbacks(attempt.callbacks()).download_tags(AutotagOption::None).update_fetchhead(false);
         let refspec = format!("+{}:{INCOMING}", self.ref_name);
@@ -139,12 +141,14 @@ struct Attempt<'a> {
     seen: RefCell<Option<String>>,
     credentials_asked: Cell<u32>,
     received: Cell<usize>,
+    max_received: usize,
 }
 
 impl<'a> Attempt<'a> {
-    fn new(url: &'a RepoUrl, key: Option<&'a Path>, pins: &'a [Fingerprint]) -> Self {
+    fn new(remote: &'a Remote, url: &'a RepoUrl, pins: &'a [Fingerprint]) -> Self {
+        let (key, max_received) = (remote.ssh_key.as_deref(), remote.max_received);
         let (seen, credentials_asked, received) = (RefCell::new(None), Cell::new(0), Cell::new(0));
-        Self { url, key, pins, seen, credentials_asked, received }
+        Self { url, key, pins, seen, credentials_asked, received, max_received }
     }
 
     fn callbacks(&self) -> RemoteCallbacks<'_> {
@@ -177,7 +181,7 @@ impl<'a> Attempt<'a> {
         });
         callbacks.transfer_progress(|progress| {
             self.received.set(progress.received_bytes());
-            progress.received_bytes() <= MAX_RECEIVED
+            progress.received_bytes() <= self.max_received
         });
         callbacks
     }
@@ -193,8 +197,9 @@ impl<'a> Attempt<'a> {
                 ))
                 .retry(Retry::Never);
         }
-        if self.received.get() > MAX_RECEIVED {
-            return Fault::new("git:too-large", format!("`{url}` sent more than {} MiB", MAX_RECEIVED >> 20))
+        if self.received.get() > self.max_received {
+            return Fault::new("git:too-large", format!("`{url}` sent more than {} MiB", self.max_received >> 20))
+                .hint("see what was pushed: a list of certificates is small. A repository that has to be so large cannot be fetched")
                 .retry(Retry::Never);
         }
         if error.code() == ErrorCode::Auth || self.credentials_asked.get() > 1 {

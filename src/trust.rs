@@ -79,6 +79,9 @@ pub struct TrustState {
     pub head_signer: Option<String>,
     #[serde(with = "time::serde::rfc3339")]
     pub verified_at: OffsetDateTime,
+    /// When `last_verified` was found to be the head first. Missing if an older version wrote the state.
+    #[serde(default, with = "time::serde::rfc3339::option", skip_serializing_if = "Option::is_none")]
+    pub moved_at: Option<OffsetDateTime>,
 }
 
 /// The answer of [`verify`]. That git could not be read at all is a [`Fault`] instead.
@@ -143,6 +146,7 @@ pub fn verify<'w>(
                 approvers,
                 head_signer: walked.head_signer,
                 verified_at: now,
+                moved_at: Some(moved_at(state, head, now)),
             },
             list: content.list,
             files: content.files,
@@ -157,6 +161,14 @@ pub fn verify<'w>(
         refused.first_seen = first_seen;
     }
     Ok(verdict)
+}
+
+/// Since when the head is what it is, as far as anybody knows.
+fn moved_at(state: Option<&TrustState>, head: &CommitId, now: OffsetDateTime) -> OffsetDateTime {
+    match state {
+        Some(state) if state.last_verified == *head => state.moved_at.unwrap_or(state.verified_at),
+        _ => now,
+    }
 }
 
 /// The list at `state.last_verified`, for renewals while the head is refused or cannot be fetched.
@@ -289,6 +301,11 @@ impl VerifiedList {
     /// and for the introduction.
     pub fn head_signer(&self) -> Option<&str> {
         self.state.head_signer.as_deref()
+    }
+
+    /// Since when runs have found this head.
+    pub fn moved_at(&self) -> OffsetDateTime {
+        self.state.moved_at.unwrap_or(self.state.verified_at)
     }
 
     /// How many commits this run judged.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use countersign::sandbox::repo::{ConfigRepo, Signer};
-use countersign::source::Remote;
+use countersign::source::{MAX_RECEIVED, Remote};
 use tempfile::TempDir;
 
 const LIST: &str = "version: 1\ncertificates: []\n";
@@ -64,6 +64,7 @@ impl Server {
             ssh_key: Some(self.dir.path().join("client")),
             host_keys: vec![self.host_key.clone()],
             allow_local: false,
+            max_received: MAX_RECEIVED,
             store: self.store(),
         }
     }
@@ -230,4 +231,80 @@ fn tags_are_not_fetched() {
     let store = git2::Repository::open_bare(server.store()).unwrap();
     let names: Vec<_> = store.references().unwrap().map(|r| r.unwrap().name().unwrap().to_owned()).collect();
     assert_eq!(names, ["refs/countersign/incoming"]);
+}
+
+#[test]
+fn a_server_that_sends_more_than_a_fetch_may_receive_is_cut_off() {
+    let server = Server::start();
+    let noise: String = (0..20_000_u64).map(|n| format!("{:x}\n", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
+    server.repo.commit(&[("noise", &noise)], "change", None).unwrap();
+    let fault = Remote { max_received: 64 * 1024, ..server.remote() }.fetch().unwrap_err();
+    assert_eq!(fault.code, "git:too-large", "{fault:?}");
+    let store = git2::Repository::open_bare(server.store()).unwrap();
+    assert!(store.find_reference("refs/countersign/incoming").is_err());
+    assert_eq!(server.remote().fetch().unwrap(), server.repo.head().unwrap());
+}
+
+/// An ssh-agent that holds one key. Ends when dropped.
+struct Agent {
+    socket: PathBuf,
+    pid: String,
+}
+
+impl Agent {
+    fn with(key: &Path) -> Self {
+        let socket = key.with_extension("agent");
+        let said = Command::new("ssh-agent").arg("-s").arg("-a").arg(&socket).output().expect("ssh-agent runs").stdout;
+        let said = String::from_utf8(said).unwrap();
+        let pid = said.split("SSH_AGENT_PID=").nth(1).and_then(|rest| rest.split(';').next()).expect("the agent tells");
+        let agent = Self { socket, pid: pid.to_owned() };
+        let added = Command::new("ssh-add").arg("-q").arg(key).env("SSH_AUTH_SOCK", &agent.socket).status();
+        assert!(added.expect("ssh-add runs").success());
+        agent
+    }
+}
+
+impl Drop for Agent {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(&self.pid).status();
+    }
+}
+
+#[test]
+fn an_identity_that_only_an_agent_holds_is_not_used() {
+    let server = Server::start();
+    let path = |name: &str| server.dir.path().join(name);
+    std::fs::rename(path("stranger.pub"), path("authorized_keys")).unwrap();
+    let agent = Agent::with(&path("stranger"));
+    let mut ssh = Command::new("ssh");
+    ssh.args([
+        "-F",
+        "none",
+        "-o",
+        "BatchMode=yes",
+        "-o",
+        "StrictHostKeyChecking=no",
+        "-o",
+        "UserKnownHostsFile=/dev/null",
+    ]);
+    ssh.arg("-p").arg(server.port.to_string()).arg(format!("{}@127.0.0.1", server.user)).arg("true");
+    assert!(ssh.env("SSH_AUTH_SOCK", &agent.socket).status().unwrap().success(), "the agent would be let in");
+    let verified = |key: &str| {
+        let text = format!(
+            "version: 1\nstate: state\nrepository: {{url: \"{}\", ssh_key: {key}, host_keys: [\"{}\"]}}\n\
+             trust: {{introduction: {}, allowed_signers: allowed_signers}}\n",
+            server.remote().url,
+            server.host_key,
+            server.repo.head().unwrap()
+        );
+        std::fs::write(path("countersign.yaml"), text).unwrap();
+        std::fs::write(path("allowed_signers"), Signer::generate("ann").allowed_signers_line()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        let ran =
+            command.arg("verify").current_dir(server.dir.path()).env("SSH_AUTH_SOCK", &agent.socket).output().unwrap();
+        (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
+    };
+    let (code, said) = verified("client");
+    assert_eq!((code, said.contains("git:auth")), (Some(1), true), "{said}");
+    assert_eq!(verified("stranger").0, Some(0), "with the key file it is let in");
 }

@@ -3,6 +3,8 @@
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use time::OffsetDateTime;
+
 use crate::cli::exit::Exit;
 use crate::cli::failure::{self, Failure};
 use crate::cli::record;
@@ -12,9 +14,9 @@ use crate::config::{Config, read};
 use crate::diag::{Diagnostic, SourceFile, render};
 use crate::fault::{Fault, Retry};
 use crate::plan::{Mode, days};
-use crate::report::Check;
 use crate::report::terminal::plain;
-use crate::source::{BareStore, Remote};
+use crate::report::{Check, stamp};
+use crate::source::{BareStore, MAX_RECEIVED, Remote};
 use crate::store::{Document, FileStore};
 use crate::trust::{
     self, AllowedSigners, FirstSeen, ListPath, Policy, Refused, RuleId, TrustRoot, TrustState, Verdict, VerifiedList,
@@ -54,7 +56,11 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
             keep(session, &seen, &FirstSeen::default())?;
             record::verified(session, state.as_ref(), &list, reports)?;
             tell(reports, &list);
-            Ok(Source { list, mode: Mode::Full, refused: None })
+            let Some(quiet) = quiet(session, &list, reports.now()) else {
+                return Ok(Source { list, mode: Mode::Full, refused: None });
+            };
+            reports.run.failed.insert(quiet.check, quiet.fault.clone());
+            Ok(Source { list, mode: Mode::RenewOnly, refused: Some(quiet) })
         }
         Err(failure) => match state {
             Some(state) => renew_only(session, reports, &root, &state, failure),
@@ -108,6 +114,7 @@ pub fn remote_into(config: &Config, store: PathBuf) -> Remote {
         ssh_key: repository.ssh_key.clone(),
         host_keys: repository.host_keys.iter().map(ToString::to_string).collect(),
         allow_local: repository.allow_local,
+        max_received: MAX_RECEIVED,
         store,
     }
 }
@@ -201,6 +208,18 @@ fn last_verified(session: &Session, root: &TrustRoot, state: &TrustState) -> Res
     }
 }
 
+/// A head that has not moved for longer than this runner finds likely. It is verified, and nothing is stale.
+fn quiet(session: &Session, list: &VerifiedList, now: OffsetDateTime) -> Option<Failure> {
+    let since = list.moved_at();
+    let max = session.config.trust.max_quiet.filter(|max| now - since > *max)?;
+    let text = format!("the head has not moved since {}, for more than {}", stamp(since), days(max));
+    let fault = Fault::new(RuleId::Freeze.as_str(), text).retry(Retry::Never).hint(
+        "see that the server shows the newest commit; if it does, push a signed one: \
+         `git commit --allow-empty -S -m 'Nothing new'`",
+    );
+    Some(Failure::new(Exit::Refused, Check::NoRollback, fault))
+}
+
 /// Renewals of what was verified go on for a while, so that a bad push cannot cause an outage.
 fn renew_only(
     session: &Session,
@@ -282,7 +301,7 @@ fn check(rule: RuleId) -> Check {
         RuleId::Replay | RuleId::Untrusted | RuleId::Legacy | RuleId::Count | RuleId::ApprovalExpired => {
             Check::SignerAllowed
         }
-        RuleId::Rollback => Check::NoRollback,
+        RuleId::Rollback | RuleId::Freeze => Check::NoRollback,
         RuleId::InvalidList | RuleId::NoList => Check::ListValid,
         _ => Check::Signature,
     }

@@ -99,8 +99,16 @@ fn repository(node: &Node, f: &mut Findings<'_>) -> Option<Repository> {
 }
 
 fn trust(node: &Node, f: &mut Findings<'_>) -> Option<Trust> {
-    let keys =
-        ["introduction", "allowed_signers", "policy", "require", "revoked", "certificate_authorities", "max_stale"];
+    let keys = [
+        "introduction",
+        "allowed_signers",
+        "policy",
+        "require",
+        "revoked",
+        "certificate_authorities",
+        "max_stale",
+        "max_quiet",
+    ];
     let fields = Fields::of(node, "`trust`", &keys, f)?;
     let introduction = fields.require("introduction", f).and_then(|node| node.parsed(CommitId::parse, f));
     let allowed_signers = fields.require("allowed_signers", f).and_then(|node| path(node, f));
@@ -109,6 +117,7 @@ fn trust(node: &Node, f: &mut Findings<'_>) -> Option<Trust> {
     let revoked: BTreeSet<Fingerprint> = all(&fields, "revoked", value::fingerprint, f);
     let certificate_authorities: BTreeSet<Fingerprint> = all(&fields, "certificate_authorities", value::fingerprint, f);
     let max_stale = fields.get("max_stale").map_or(Some(Duration::days(30)), |node| node.duration(f));
+    let max_quiet = fields.get("max_quiet").and_then(|node| node.duration(f));
     Some(Trust {
         introduction: introduction?,
         allowed_signers: allowed_signers?,
@@ -117,6 +126,7 @@ fn trust(node: &Node, f: &mut Findings<'_>) -> Option<Trust> {
         revoked,
         certificate_authorities,
         max_stale: max_stale?,
+        max_quiet,
     })
 }
 

@@ -164,6 +164,47 @@ mod tests {
     #[derive(Debug)]
     struct Dag(Vec<Vec<usize>>);
 
+    /// Every commit has a parent that nobody has seen before.
+    struct Endless;
+
+    impl Objects for Endless {
+        fn hazards(&self) -> Result<Vec<Hazard>, Fault> {
+            Ok(Vec::new())
+        }
+        fn commit(&self, _: ObjectId) -> Result<RawCommit, Fault> {
+            unimplemented!()
+        }
+        fn parents(&self, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Fault> {
+            let mut bytes = *id.as_bytes();
+            let next = u64::from_be_bytes(bytes[..8].try_into().unwrap()) + 1;
+            bytes[..8].copy_from_slice(&next.to_be_bytes());
+            Ok(Some(vec![ObjectId::new(bytes)]))
+        }
+        fn entry(&self, _: ObjectId, _: &str) -> Result<Option<TreeEntry>, Fault> {
+            unimplemented!()
+        }
+        fn tree(&self, _: ObjectId) -> Result<Vec<NamedEntry>, Fault> {
+            unimplemented!()
+        }
+        fn blob(&self, _: ObjectId, _: usize) -> Result<Option<Vec<u8>>, Fault> {
+            unimplemented!()
+        }
+    }
+
+    #[test]
+    fn a_history_without_end_is_walked_up_to_the_limit() {
+        let (head, base) = (ObjectId::new([0; 20]), ObjectId::new([255; 20]));
+        let rules = |stop| match stop {
+            Stop::Refused(refused) => refused.refusals.iter().map(|refusal| refusal.rule).collect::<Vec<_>>(),
+            Stop::Fault(fault) => panic!("{fault}"),
+        };
+        let mut graph = Graph::new(&Endless);
+        assert_eq!(rules(graph.range(head, base).unwrap_err()), [RuleId::Limits]);
+        assert_eq!(graph.parents.len(), MAX_COMMITS);
+        assert_eq!(rules(Graph::new(&Endless).is_ancestor(base, head).unwrap_err()), [RuleId::Limits]);
+        assert_eq!(rules(Graph::new(&Endless).merge_bases(head, base).unwrap_err()), [RuleId::Limits]);
+    }
+
     fn id(number: usize) -> ObjectId {
         let mut bytes = [0; 20];
         bytes[..2].copy_from_slice(&u16::try_from(number).unwrap().to_be_bytes());

@@ -22,6 +22,7 @@ pub enum RuleId {
     Revoked,
     Expired,
     Rollback,
+    Freeze,
     EvilMerge,
     Replace,
     Shallow,
@@ -59,7 +60,7 @@ pub enum RuleId {
 }
 
 impl RuleId {
-    pub const ALL: [Self; 43] = [
+    pub const ALL: [Self; 44] = [
         Self::Unsigned,
         Self::UnknownKey,
         Self::BadSignature,
@@ -69,6 +70,7 @@ impl RuleId {
         Self::Revoked,
         Self::Expired,
         Self::Rollback,
+        Self::Freeze,
         Self::EvilMerge,
         Self::Replace,
         Self::Shallow,
@@ -134,6 +136,7 @@ impl RuleId {
             Self::Rollback => {
                 ("H01-rollback", "The head is, or descends from, the introduction and the last verified commit.")
             }
+            Self::Freeze => ("H02-freeze", "The head has moved within `trust.max_quiet`, if the runner sets that."),
             Self::EvilMerge => ("H04-evil-merge", "A merge adds nothing of its own to protected paths."),
             Self::Replace => ("H05-replace", "No replacement, graft or alternate changes what the store shows."),
             Self::Shallow => ("H06-shallow", "The store holds the whole history."),

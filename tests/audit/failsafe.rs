@@ -91,3 +91,35 @@ async fn a_log_that_cannot_be_written_stops_the_run_before_the_order() {
     house.apply().must(1);
     assert_eq!(house.orders(), 0);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_has_not_moved_for_too_long_blocks_everything_new_until_it_moves() {
+    let house = House::with(&["www", "api"]).await;
+    house.run(&["apply", "--auto-approve", "--only", "www"]).must(0);
+    house.make_due("www", now());
+    house.configure("max_quiet: 2d");
+    let old = (now() - time::Duration::days(3)).format(&Rfc3339).unwrap();
+    house.edit_json("state/trust-state.json", |state| state["moved_at"] = old.into());
+    for _ in 0..2 {
+        house.apply().must(4);
+        assert!(house.junit().contains("name=\"no-rollback\"") && house.junit().contains("[H02-freeze]"));
+    }
+    assert_eq!((issued(&house, "www"), issued(&house, "api")), (2, 0));
+    house.repo.commit(&[], "Nothing new", Some(&house.ann)).unwrap();
+    house.apply().must(0);
+    assert_eq!(issued(&house, "api"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_quiet_head_is_no_stale_one() {
+    let house = House::with(&["www"]).await;
+    house.apply().must(0);
+    house.make_due("www", now());
+    house.configure("max_quiet: 2d, max_stale: 2d");
+    let old = (now() - time::Duration::days(3)).format(&Rfc3339).unwrap();
+    house.edit_json("state/trust-state.json", |state| state["moved_at"] = old.into());
+    house.apply().must(4);
+    assert_eq!(issued(&house, "www"), 2);
+    let state: serde_json::Value = serde_json::from_str(&house.read("state/trust-state.json")).unwrap();
+    assert!(state["verified_at"].as_str() > state["moved_at"].as_str());
+}

@@ -24,17 +24,12 @@ fn document() -> String {
     text +=
         "\n## Rules of the list\n\nFound in the files of the list, with line and column. Warnings refuse nothing.\n";
     explain::list().for_each(|rule| describe(&mut text, &rule));
-    text += "\n## Threats\n\nWhat an attacker or an accident could do, the rule that stands against it, and the test \
-             that shows it. *Open* is what is not met or not shown yet.\n\n| | threat | rule | shown by |\n|---|---|---|---|\n";
+    text += "\n## Threats\n\nWhat an attacker or an accident could do, the rule that stands against it, and the tests \
+             that show it.\n\n| | threat | rule | shown by |\n|---|---|---|---|\n";
     for Threat { number, threat, rule, word } in THREATS {
         let rule = if rule.is_empty() { String::new() } else { format!("`{rule}`") };
         let word = match word {
             Word::Shown(tests) => tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join("<br>"),
-            Word::Partly(tests, missing) => {
-                let tests: Vec<_> = tests.iter().map(|test| format!("`{test}`")).collect();
-                format!("{}<br>*open:* {missing}", tests.join("<br>"))
-            }
-            Word::Open(missing) => format!("*open:* {missing}"),
             Word::Not(reason) => format!("does not apply: {reason}"),
         };
         writeln!(text, "| T{number} | {threat} | {rule} | {word} |").unwrap();
@@ -86,8 +81,8 @@ fn every_threat_has_its_row() {
 fn every_test_that_the_table_names_exists() {
     let code = sources(root().join("tests")) + &sources(root().join("src"));
     let named = THREATS.iter().flat_map(|threat| match threat.word {
-        Word::Shown(tests) | Word::Partly(tests, _) => tests,
-        Word::Open(_) | Word::Not(_) => &[],
+        Word::Shown(tests) => tests,
+        Word::Not(_) => &[],
     });
     let exists = |test: &&&str| match test.contains('/') {
         true => root().join(test).exists(),

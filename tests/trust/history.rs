@@ -120,14 +120,6 @@ fn outsiders_may_leave_commits_unsigned_that_touch_nothing_protected() {
 }
 
 #[test]
-fn an_unsigned_hook_is_refused_when_only_protected_paths_count() {
-    let house = House::new();
-    let head = house.repo.commit(&[("hooks/after-issue", "#!/bin/sh\n")], "change", None).unwrap();
-    let protected = TrustRoot { require: Require::Protected, ..house.root() };
-    assert_eq!(rules(&house.judge(&protected, None, &head)), ["S01-unsigned"]);
-}
-
-#[test]
 fn an_object_whose_bytes_were_exchanged_in_the_store_is_not_read() {
     let house = House::new();
     let file = |commit: &CommitId| {
@@ -139,4 +131,29 @@ fn an_object_whose_bytes_were_exchanged_in_the_store_is_not_read() {
     std::fs::rename(file(&other), file(&house.introduction)).unwrap();
     let fault = trust::verify(&house.root(), None, &house.introduction, &house.store(), NOW, None).unwrap_err();
     assert_eq!(fault.code, "git:object");
+}
+
+/// The files begin like those of <https://shattered.io>: other bytes, and the same SHA-1.
+#[test]
+fn the_known_collision_of_sha_1_has_no_id_where_ids_are_checked() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/shattered");
+    let files = ["one", "other"].map(|name| std::fs::read(folder.join(name)).unwrap());
+    assert_ne!(files[0], files[1]);
+    for file in files {
+        let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
+        hasher.update(&file);
+        let refused = hasher.try_finalize().unwrap_err().to_string();
+        assert!(refused.contains("ollision"), "{refused}");
+    }
+}
+
+#[test]
+fn an_unsigned_change_of_hooks_is_refused_whatever_is_required() {
+    let house = House::new();
+    let head = house.repo.commit(&[("hooks/after-issue", "#!/bin/sh\n")], "change", None).unwrap();
+    for require in [Require::All, Require::Protected] {
+        let refused = house.refused(&TrustRoot { require, ..house.root() }, None, &head);
+        let refusal = &refused.refusals[0];
+        assert_eq!((refusal.rule.as_str(), refusal.path.as_deref()), ("S01-unsigned", Some("hooks/")));
+    }
 }

@@ -78,3 +78,22 @@ fn each_entry_has_the_signer_who_made_it_what_it_is() {
     let (ann, bob) = (house.ann.principal(), house.bob.principal());
     assert_eq!(found, ["introduction", "introduction", ann, bob, bob]);
 }
+
+#[test]
+fn the_state_says_since_when_the_head_is_what_it_is() {
+    let house = House::new();
+    let head = house.commit(&[("domains.yaml", &list(&["www"]))], &house.ann);
+    let later = NOW + time::Duration::days(3);
+    let at = |state: Option<&TrustState>, head: &CommitId, now: OffsetDateTime| {
+        let verdict = trust::verify(&house.root(), state, head, &house.store(), now, None).unwrap();
+        let Verdict::Verified(list) = verdict else { panic!("refused") };
+        list.state().clone()
+    };
+    let first = at(None, &head, NOW);
+    let again = at(Some(&first), &head, later);
+    assert_eq!([first.moved_at, again.moved_at, Some(again.verified_at)], [Some(NOW), Some(NOW), Some(later)]);
+    let older = TrustState { moved_at: None, ..first };
+    assert_eq!(at(Some(&older), &head, later).moved_at, Some(NOW), "a state of an older version");
+    let next = house.commit(&[("README", "x")], &house.ann);
+    assert_eq!(at(Some(&again), &next, later).moved_at, Some(later));
+}

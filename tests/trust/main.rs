@@ -105,6 +105,18 @@ impl House {
         self.repo.write_raw(format!("{headers}\ngpgsig {signature}\n\n{message}").as_bytes()).unwrap()
     }
 
+    /// The bytes of a commit that can be flipped without a refusal.
+    fn flips(&self, root: &TrustRoot, head: &CommitId) -> Vec<usize> {
+        let (raw, store) = (self.repo.read_raw(head).unwrap(), self.store());
+        let is_verified = |at: &usize| {
+            let mut flipped = raw.clone();
+            flipped[*at] ^= 1 << (at % 8);
+            let flipped = self.repo.write_raw(&flipped).unwrap();
+            matches!(trust::verify(root, None, &flipped, &store, NOW, None), Ok(Verdict::Verified(_)))
+        };
+        (0..raw.len()).filter(is_verified).collect()
+    }
+
     fn judge(&self, root: &TrustRoot, state: Option<&TrustState>, head: &CommitId) -> Verdict {
         trust::verify(root, state, head, &self.store(), NOW, None).unwrap()
     }

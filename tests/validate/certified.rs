@@ -73,7 +73,7 @@ fn a_certificate_that_has_ended_counts_if_the_commit_was_seen_before() {
     let ran = house.run(&["verify"]);
     assert_eq!((ran.code, first_seen(&house)), (4, None));
     assert!(ran.stderr.contains("was not valid when the commit was seen first"), "{}", ran.stderr);
-    let then = time::OffsetDateTime::now_utc() - time::Duration::minutes(90);
+    let then = countersign::port::Clock::now(&countersign::clock::SystemClock) - time::Duration::minutes(90);
     let then = then.format(&time::format_description::well_known::Rfc3339).unwrap();
     house.write("runner/state/first-seen.json", &serde_json::json!({ certified: then }).to_string());
     assert_eq!(house.run(&["verify"]).code, 0);

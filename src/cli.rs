@@ -12,6 +12,7 @@ mod exit;
 mod explain;
 mod failure;
 mod iam_policy;
+mod import;
 mod man;
 mod observe;
 mod output;
@@ -97,6 +98,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Show(args) => show::run(&global, &args, output),
         Command::Audit(args) => audit::run(&global, &args, output),
         Command::Doctor => doctor::run(&global, output),
+        Command::Import(args) => import::run(&global, &args, output),
         Command::SshGate(args) => ssh_gate::run(&global, &args, output),
         Command::Schedule(args) => schedule::run(&global, &args, output),
         Command::IamPolicy(args) => iam_policy::run(&global, &args, output),

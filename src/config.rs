@@ -15,7 +15,7 @@ use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
 
 /// Directories of the authorities that need no entry (<https://letsencrypt.org/docs/acme-protocol-updates/>).
-const BUILT_IN: [(&str, &str); 2] = [
+pub const BUILT_IN: [(&str, &str); 2] = [
     ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
     ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
 ];

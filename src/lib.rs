@@ -16,6 +16,7 @@ pub mod event;
 pub mod explain;
 pub mod failpoint;
 pub mod fault;
+pub mod import;
 pub mod journal;
 pub mod lineage;
 pub mod list;

@@ -23,7 +23,7 @@ const EFFECTS: [&str; 9] = [
 ];
 
 /// What must not be named in a module: (module, others).
-const FORBIDDEN: [(&str, &[&str]); 12] = [
+const FORBIDDEN: [(&str, &[&str]); 13] = [
     ("ca", &["source", "dns", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("dns", &["source", "ca", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("bucket", &["source", "ca", "dns", "store", "plan", "apply", "report", "cli", "list"]),
@@ -33,6 +33,7 @@ const FORBIDDEN: [(&str, &[&str]); 12] = [
     ("plan", &["source", "ca", "dns", "store", "bucket", "apply", "report", "cli", "outcome"]),
     ("trust", &["source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
     ("list", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
+    ("import", &["source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "trust"]),
     ("report", &["source", "ca", "dns", "store", "bucket", "apply", "cli"]),
     ("port", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli"]),
     ("journal", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),

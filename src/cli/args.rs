@@ -63,6 +63,8 @@ pub enum Command {
     Audit(Audit),
     /// Check everything that a run needs, and change nothing
     Doctor,
+    /// Take over certificates of another tool: they wait in the store until the list has them
+    Import(Import),
     /// Approve a change of the list: prints what to sign with minisign, or has it signed
     Approve(Approve),
     /// Answer the few commands that a locked-down host takes over SSH; for `command=` in authorized_keys
@@ -157,6 +159,64 @@ pub struct Audit {
     /// List the buckets too: their prefixes, and the copies of the log's end
     #[arg(long)]
     pub online: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The lines to add to the list are printed. Nothing is changed where the other tool keeps its files:                         stop it once the list is merged, or both renew."
+)]
+pub struct Import {
+    /// Say what would be taken over, and change nothing
+    #[arg(long, global = true)]
+    pub dry_run: bool,
+    #[command(subcommand)]
+    pub from: ImportFrom,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ImportFrom {
+    /// certbot's config directory, like /etc/letsencrypt
+    Certbot {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// acmetool's state directory, like /var/lib/acme, with its response file and conf/target
+    Acmetool {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+        /// A response file outside of the directory
+        #[arg(long, value_name = "FILE")]
+        response_file: Option<PathBuf>,
+    },
+    /// A folder with a sub-folder for each domain: domain.key, domain.crt, account.key
+    AcmeTiny {
+        #[arg(value_name = "DIR")]
+        dir: PathBuf,
+    },
+    /// The JSON configuration of letsencrypt-aws: only settings, since it keeps no certificates
+    LetsencryptAws {
+        /// A file, or `-` for standard input [default: the variable LETSENCRYPT_AWS_CONFIG]
+        #[arg(value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// A key and a certificate in PEM
+    Pem {
+        /// The name of the lineage
+        #[arg(long, value_name = "NAME")]
+        name: String,
+        /// The private key, without a passphrase
+        #[arg(long, value_name = "FILE")]
+        key: PathBuf,
+        /// The leaf and its issuers; with --cert only the issuers
+        #[arg(long, value_name = "FILE")]
+        chain: PathBuf,
+        /// The leaf
+        #[arg(long, value_name = "FILE")]
+        cert: Option<PathBuf>,
+        /// The authority that issued it, as the list names it [default: whatever the list says]
+        #[arg(long, value_name = "NAME")]
+        authority: Option<String>,
+    },
 }
 
 #[derive(Debug, Args)]

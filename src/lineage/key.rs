@@ -62,3 +62,117 @@ fn encode(der: &[u8]) -> Secret {
     text.push_str("-----END PRIVATE KEY-----\n");
     Secret::new(text)
 }
+
+/// A private key as JWK (RFC 7517, RFC 7518 section 6), as certbot keeps those of its accounts.
+///
+/// # Errors
+/// `check:key-mismatch` if it is neither an RSA key nor one on P-256.
+pub fn from_jwk(jwk: &Secret) -> Result<Secret, Fault> {
+    #[derive(serde::Deserialize)]
+    struct Jwk {
+        kty: String,
+        #[serde(default)]
+        crv: String,
+        #[serde(flatten)]
+        numbers: std::collections::BTreeMap<String, serde_json::Value>,
+    }
+    let unusable = || Fault::new("check:key-mismatch", "the key of the account cannot be read");
+    let jwk: Jwk = serde_json::from_str(jwk.reveal()).map_err(|_| unusable())?;
+    let number = |name: &str| {
+        let text = jwk.numbers.get(name)?.as_str()?;
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(text).ok().map(Zeroizing::new)
+    };
+    let der = match (jwk.kty.as_str(), jwk.crv.as_str()) {
+        ("RSA", _) => {
+            let names = ["n", "e", "d", "p", "q", "dp", "dq", "qi"];
+            let numbers = names.iter().map(|name| number(name)).collect::<Option<Vec<_>>>().ok_or_else(unusable)?;
+            rsa_key(&pkcs1(&numbers))
+        }
+        ("EC", "P-256") => ec_jwk(&number("d"), &number("x"), &number("y")),
+        _ => None,
+    };
+    let key = encode(&der.ok_or_else(unusable)?);
+    public_key_of(&key).map_err(|_| unusable())?;
+    Ok(key)
+}
+
+fn ec_jwk(
+    d: &Option<Zeroizing<Vec<u8>>>,
+    x: &Option<Zeroizing<Vec<u8>>>,
+    y: &Option<Zeroizing<Vec<u8>>>,
+) -> Option<Zeroizing<Vec<u8>>> {
+    let point = [&[4], x.as_ref()?.as_slice(), y.as_ref()?.as_slice()].concat();
+    let pair = EcdsaKeyPair::from_private_key_and_public_key(&ECDSA_P256_SHA256_FIXED_SIGNING, d.as_ref()?, &point);
+    Some(Zeroizing::new(pair.ok()?.to_pkcs8v1().ok()?.as_ref().to_vec()))
+}
+
+/// `RSAPrivateKey` of RFC 8017 appendix A.1.2 with version 0.
+fn pkcs1(numbers: &[Zeroizing<Vec<u8>>]) -> Zeroizing<Vec<u8>> {
+    let mut body = Zeroizing::new(vec![2, 1, 0]);
+    for number in numbers {
+        let first = number.iter().position(|byte| *byte != 0).unwrap_or(number.len());
+        let digits = &number[first..];
+        let sign: &[u8] = if digits.first().is_none_or(|byte| byte & 0x80 != 0) { &[0] } else { &[] };
+        tlv(2, &[sign, digits], &mut body);
+    }
+    let mut whole = Zeroizing::new(Vec::new());
+    tlv(0x30, &[&body], &mut whole);
+    whole
+}
+
+/// Tag, length and value of DER (X.690 section 8.1).
+fn tlv(tag: u8, parts: &[&[u8]], out: &mut Vec<u8>) {
+    let length: usize = parts.iter().map(|part| part.len()).sum();
+    let bytes: Vec<u8> = length.to_be_bytes().into_iter().skip_while(|byte| *byte == 0).collect();
+    out.push(tag);
+    match length {
+        0..=127 => out.extend(length.to_be_bytes().last()),
+        _ => {
+            out.extend((0x80_usize + bytes.len()).to_be_bytes().last());
+            out.extend(&bytes);
+        }
+    }
+    parts.iter().for_each(|part| out.extend_from_slice(part));
+}
+
+#[cfg(test)]
+mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+    use rcgen::{KeyPair, PublicKeyData, RsaKeySize};
+
+    use super::*;
+
+    #[test]
+    fn a_jwk_is_the_same_key_in_pem() {
+        let key = KeyPair::generate_rsa_for(&rcgen::PKCS_RSA_SHA256, RsaKeySize::_2048).unwrap();
+        let text = |der: &[u8]| URL_SAFE_NO_PAD.encode(der);
+        // What rcgen keeps is PKCS#8: version, algorithm, and PKCS#1 in an octet string.
+        let pkcs8 = key.serialize_der();
+        let pkcs1 = &pkcs8[26..];
+        let mut at = 4;
+        let mut numbers = Vec::new();
+        while at < pkcs1.len() {
+            let (length, head) = match pkcs1[at + 1] {
+                short @ 0..=127 => (usize::from(short), 2),
+                0x81 => (usize::from(pkcs1[at + 2]), 3),
+                _ => (usize::from(pkcs1[at + 2]) * 256 + usize::from(pkcs1[at + 3]), 4),
+            };
+            numbers.push(text(&pkcs1[at + head..at + head + length]));
+            at += head + length;
+        }
+        let [_, n, e, d, p, q, dp, dq, qi] = &numbers[..] else { panic!("{} numbers", numbers.len()) };
+        let jwk =
+            serde_json::json!({"kty": "RSA", "n": n, "e": e, "d": d, "p": p, "q": q, "dp": dp, "dq": dq, "qi": qi});
+        let read = from_jwk(&Secret::new(jwk.to_string())).unwrap();
+        assert_eq!(public_key_of(&read), Ok(crate::name::Digest::of(&key.subject_public_key_info())));
+    }
+
+    #[test]
+    fn what_is_no_key_is_not_repeated() {
+        for text in ["{\"kty\": \"RSA\", \"d\": \"hunter2\"}", "hunter2", "{\"kty\": \"oct\", \"k\": \"hunter2\"}"] {
+            assert!(!format!("{:?}", from_jwk(&Secret::new(text.into())).unwrap_err()).contains("hunter2"));
+        }
+        let pem = "-----BEGIN EC PRIVATE KEY-----\naHVudGVyMg==\n-----END EC PRIVATE KEY-----\n";
+        assert!(!format!("{:?}", to_pkcs8(&Secret::new(pem.into())).unwrap_err()).contains("aHVudGVyMg"));
+    }
+}

@@ -86,6 +86,16 @@ impl Runner {
         command
     }
 
+    /// Runs a command that writes no JUnit report: its exit code, what it said, and what it complained of.
+    pub fn ask(&self, arguments: &[&str]) -> (Option<i32>, String, String) {
+        write(&self.dir.join("countersign.yaml"), &self.config);
+        let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
+        command.args(arguments).env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
+        let output = command.output().expect("the binary runs");
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        (output.status.code(), text(&output.stdout), text(&output.stderr))
+    }
+
     /// Starts a command, with a JUnit report, and does not wait for it.
     pub fn start(&self, arguments: &[&str]) -> Running {
         self.write_config();

@@ -14,7 +14,7 @@ use super::web::{Web, wait};
 
 const RESTART_DEADLINE: Duration = Duration::from_secs(60);
 
-/// What differs from lab to lab. Validation is always real.
+/// What differs from lab to lab.
 #[derive(Clone, Copy, Debug)]
 pub struct Options {
     /// Percent of good nonces that are refused (Pebble's own default is 5).
@@ -23,12 +23,14 @@ pub struct Options {
     pub authz_reuse: u8,
     /// Lifetime of certificates, in seconds.
     pub validity: u32,
+    /// Whether challenges are looked at. Not for other tools, whose certificates are only wanted.
+    pub validates: bool,
 }
 
 impl Default for Options {
     /// Strict where Pebble is random: no reuse, no refused nonces.
     fn default() -> Options {
-        Options { nonce_reject: 0, authz_reuse: 0, validity: 90 * 24 * 3600 }
+        Options { nonce_reject: 0, authz_reuse: 0, validity: 90 * 24 * 3600, validates: true }
     }
 }
 
@@ -148,7 +150,11 @@ fn command(
     std::fs::write(&config, text.to_string()).expect("pebble.json");
     let mut command = Command::new("pebble");
     command.arg("-config").arg(config).arg("-dnsserver").arg(dns.to_string());
-    command.env_remove("PEBBLE_VA_ALWAYS_VALID").env("PEBBLE_VA_NOSLEEP", "1");
+    match options.validates {
+        true => command.env_remove("PEBBLE_VA_ALWAYS_VALID"),
+        false => command.env("PEBBLE_VA_ALWAYS_VALID", "1"),
+    };
+    command.env("PEBBLE_VA_NOSLEEP", "1");
     command.env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string());
     command.env("PEBBLE_AUTHZREUSE", options.authz_reuse.to_string());
     command

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
 
 /// Files that a TLS server on loopback needs, and the root that its clients need.
 pub struct Tls {
@@ -21,6 +21,8 @@ impl Tls {
 
         let key = KeyPair::generate().expect("a key");
         let mut server = CertificateParams::new(Vec::new()).expect("no names");
+        // With the subject of the root OpenSSL would take it for self-signed.
+        server.distinguished_name.push(DnType::CommonName, "127.0.0.1");
         server.subject_alt_names = vec![SanType::IpAddress(std::net::Ipv4Addr::LOCALHOST.into())];
         server.use_authority_key_identifier_extension = true;
         let certificate = server.signed_by(&key, &Issuer::new(root, root_key)).expect("a server certificate");

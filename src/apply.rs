@@ -5,6 +5,7 @@
 mod adopt;
 mod csr;
 mod flight;
+mod guard;
 mod issued;
 mod placeholder;
 pub mod publish;
@@ -65,7 +66,6 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// TXT records that could not be taken away. The next run tries again.
     pub left_behind: Vec<Fault>,
-    pub interrupted: bool,
 }
 
 /// Carries out the plan. `inventory` is the store as it was observed for the plan.
@@ -92,7 +92,7 @@ pub async fn apply(
     for outcome in &outcomes {
         listener.on(Event::Finished(outcome));
     }
-    Applied { outcomes, left_behind, interrupted: stop.is_asked() }
+    Applied { outcomes, left_behind }
 }
 
 /// The journal without attempts that are done with: stored already, or not what the list asks for any more.
@@ -193,7 +193,7 @@ async fn publish_one(work: &mut Work<'_>, ports: &Ports, stop: &Stop) {
                 })),
             }
         };
-        match stop.answer(upload).await {
+        match stop.answer(guard::guarded(upload)).await {
             Some(result) => drop(work.outcome.published.insert(name.clone(), result.err())),
             None => work.outcome.interrupted = true,
         }

@@ -19,6 +19,7 @@ mod http;
 mod order;
 mod refusal;
 mod reply;
+mod skew;
 
 use http::Client;
 use order::AcmeOrder;

@@ -18,6 +18,7 @@ mod observe;
 mod output;
 mod plan;
 mod probe;
+mod process;
 mod progress;
 mod provided;
 mod record;
@@ -39,6 +40,7 @@ mod wire;
 
 use std::ffi::OsString;
 use std::io::IsTerminal;
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -51,13 +53,15 @@ use crate::cli::term::Surroundings;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
+    process::keep_memory_private();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
     start_log(cli.global.verbose, cli.global.quiet);
     let output = Output::new(&cli.global, surroundings(std::io::stdout().is_terminal()));
-    run(cli, &output).into()
+    // The hook has said where. The reports on disk say that the run did not complete.
+    std::panic::catch_unwind(AssertUnwindSafe(|| run(cli, &output))).unwrap_or(Exit::Failed).into()
 }
 
 /// Help and version are answers. Every other complaint of the parser is 64: its own 2 would read as *changes pending*.

@@ -1,6 +1,6 @@
-//! Places where a test can end the process, as a crash would. Compiled out without the feature `sandbox`.
+//! Places where a test can end the process, as a crash would, or have it come upon a bug. Compiled out without the feature `sandbox`.
 
-/// The variable that names the place, and with `:n` the n-th time that it is reached.
+/// The variable that names the place, with `:n` the n-th time that it is reached, and with `:n:panic` a panic there.
 #[cfg(feature = "sandbox")]
 pub const VARIABLE: &str = "COUNTERSIGN_CRASH";
 
@@ -36,13 +36,14 @@ pub fn reach(place: &'static str) {
     use std::sync::OnceLock;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
-    static WANTED: OnceLock<Option<(String, usize)>> = OnceLock::new();
+    static WANTED: OnceLock<Option<Wanted>> = OnceLock::new();
     static REACHED: AtomicUsize = AtomicUsize::new(0);
     debug_assert!(PLACES.contains(&place), "{place} is not listed");
     let wanted = WANTED.get_or_init(|| std::env::var(VARIABLE).ok().map(|text| parse(&text)));
-    if let Some((_, time)) = wanted.as_ref().filter(|(wanted, _)| wanted == place)
-        && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == *time
+    if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.place == place)
+        && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == wanted.time
     {
+        assert!(!wanted.panics, "a test asked for this panic");
         std::process::abort();
     }
 }
@@ -52,7 +53,16 @@ pub fn reach(place: &'static str) {
 pub fn reach(_: &'static str) {}
 
 #[cfg(feature = "sandbox")]
-fn parse(text: &str) -> (String, usize) {
-    let (place, time) = text.split_once(':').unwrap_or((text, "1"));
-    (place.to_owned(), time.parse().unwrap_or(1))
+struct Wanted {
+    place: String,
+    time: usize,
+    panics: bool,
+}
+
+#[cfg(feature = "sandbox")]
+fn parse(text: &str) -> Wanted {
+    let mut parts = text.split(':');
+    let place = parts.next().unwrap_or_default().to_owned();
+    let time = parts.next().and_then(|time| time.parse().ok()).unwrap_or(1);
+    Wanted { place, time, panics: parts.next() == Some("panic") }
 }

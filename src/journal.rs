@@ -132,7 +132,7 @@ impl Entry {
 /// Whether nobody judged the order: the CA, DNS, the network or this machine was not there to do its part.
 pub fn is_outage(fault: &Fault) -> bool {
     let origin = fault.code.split(':').next().unwrap_or_default();
-    let busy = ["acme:timeout", "acme:unreachable", "acme:serverInternal", "acme:malformed-reply"];
+    let busy = ["acme:timeout", "acme:unreachable", "acme:clock", "acme:serverInternal", "acme:malformed-reply"];
     matches!(origin, "route53" | "dns" | "aws" | "store" | "run" | "key")
         || busy.contains(&fault.code.as_str())
         || fault.code.starts_with("acme:http-5")

@@ -4,6 +4,7 @@
 #![cfg(feature = "sandbox")]
 
 mod pipeline {
+    mod broken;
     mod crash;
     mod junit;
     mod life;
@@ -17,5 +18,7 @@ mod pipeline {
     mod saved;
     mod settled;
     mod stopped;
+    #[cfg(feature = "soak")]
+    mod syscalls;
     mod trouble;
 }

@@ -52,11 +52,9 @@ impl Flight<'_, '_> {
 
     /// Brings the attempt to an order whose state is known: a new one, or the one of an earlier run.
     pub async fn open(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
-        if self.entry.attempt.as_ref().is_some_and(|attempt| !fits(attempt, self.certificate, &*self.ca)) {
-            self.forget(wave).await?;
-        }
-        if self.entry.attempt.is_none() {
-            self.intend(wave).await?;
+        let fits = self.entry.attempt.as_ref().is_some_and(|attempt| fits(attempt, self.certificate, &*self.ca));
+        if !fits || self.has_lost_its_key(wave).await? {
+            self.begin_anew(wave).await?;
         }
         let mut restarts = 0;
         loop {
@@ -65,8 +63,7 @@ impl Flight<'_, '_> {
                 Some(Next::Refresh) => self.refresh(wave).await?,
                 Some(Next::Restart) if restarts == 0 => {
                     restarts += 1;
-                    self.forget(wave).await?;
-                    self.intend(wave).await?;
+                    self.begin_anew(wave).await?;
                 }
                 Some(Next::Restart) => return Err(gone().into()),
                 Some(Next::GiveUp(fault)) => return Err(fault.into()),
@@ -173,11 +170,25 @@ impl Flight<'_, '_> {
         }
     }
 
-    /// Drops an attempt. Its key goes first, so that no crash can pair it with the next intent.
-    async fn forget(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+    /// Drops an attempt, if there is one, and intends another. The old key goes first, so that no crash can pair it with
+    /// the next intent.
+    async fn begin_anew(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
         self.order = None;
-        self.entry.attempt = None;
-        self.journal(wave).await
+        if self.entry.attempt.take().is_some() {
+            self.journal(wave).await?;
+        }
+        let intended = self.intend(wave).await;
+        if intended.is_err() {
+            // What is not on the disk must not be written down as begun: its certificate would have no key.
+            self.entry.attempt = None;
+        }
+        intended
+    }
+
+    /// Whether the key of an earlier run's attempt is gone, as after a partial restore: its certificate would be of no use.
+    async fn has_lost_its_key(&self, wave: &Wave<'_>) -> Result<bool, Fault> {
+        let lineage = self.entry.lineage.clone();
+        wave.stored(move |store| Ok(store.attempt_key(&lineage)?.is_none())).await
     }
 
     /// Makes the key and the CSR and journals them. The CA does not hear of it yet.

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 /// How long answers are waited for after a stop was asked for. Taking the TXT records away comes after that.
-const GRACE: Duration = Duration::from_secs(5);
+pub const GRACE: Duration = Duration::from_secs(5);
 
 /// Tells a run to come to an orderly end.
 #[derive(Clone)]

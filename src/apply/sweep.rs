@@ -7,7 +7,7 @@ use std::time::Duration;
 use futures::StreamExt;
 
 use crate::apply::wave::Landed;
-use crate::apply::{Ports, Stop, WIDTH};
+use crate::apply::{Ports, Stop, WIDTH, stop};
 use crate::event::{Event, Listener, Phase};
 use crate::failpoint::reach;
 use crate::fault::Fault;
@@ -16,6 +16,8 @@ use crate::port::{Change, Store};
 
 /// How long a run that was told to stop tries. What is left then is taken away by the next run.
 const GRACE: Duration = Duration::from_secs(4);
+/// Jenkins kills what it has asked to end, a while later.
+const _: () = assert!(stop::GRACE.as_secs() + GRACE.as_secs() < 10);
 
 /// Removes the values in one batch per zone and forgets those that are gone. Returns what could not be done.
 pub async fn sweep(landed: Landed, ports: &Ports, listener: &dyn Listener, stop: &Stop) -> Vec<Fault> {

@@ -13,6 +13,7 @@ use futures::future::join_all;
 use tokio::sync::Semaphore;
 
 use crate::apply::flight::Flight;
+use crate::apply::guard::guarded;
 use crate::apply::records::{self, Zones};
 use crate::apply::{Ports, Stop, WIDTH, Work, publish_one};
 use crate::event::{Event, Listener, Phase};
@@ -141,7 +142,7 @@ impl<'a> Wave<'a> {
         futures::stream::iter(active)
             .for_each_concurrent(WIDTH, |flight| async {
                 let done = match self.go_on() {
-                    Ok(()) => work(flight).await,
+                    Ok(()) => guarded(work(flight)).await,
                     stopped => stopped,
                 };
                 if let Err(halt) = done {
@@ -154,7 +155,7 @@ impl<'a> Wave<'a> {
     /// One lineage from its records to its bucket. How it ended is journaled at once.
     async fn bring_home(&self, flight: &mut Flight<'_, '_>, zones: &Zones<'_>, count: usize) {
         if flight.is_active()
-            && let Err(halt) = self.issue(flight, zones, count).await
+            && let Err(halt) = guarded(self.issue(flight, zones, count)).await
         {
             flight.halt(halt);
         }

@@ -25,6 +25,7 @@ use tracing::debug;
 use super::Settings;
 use super::refusal::{Refusal, Tries};
 use super::reply::Reply;
+use super::skew;
 use crate::fault::{Fault, Retry};
 use crate::port::Clock;
 
@@ -134,6 +135,7 @@ impl Wire {
                 Fault::new("acme:no-directory", format!("{} is not an ACME directory", self.directory_url))
                     .caused_by(&error)
             })?;
+            skew::check(&reply, self.clock.now())?;
             return Ok((directory, reply));
         }
     }

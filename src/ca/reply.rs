@@ -71,15 +71,19 @@ impl From<Reply> for BytesResponse {
     }
 }
 
-/// RFC 9110 section 10.2.3: seconds or an HTTP-date in the form that RFC 9110 section 5.6.7 prefers.
-fn retry_after(text: &str, now: OffsetDateTime) -> Option<Duration> {
+/// An HTTP-date in the form that RFC 9110 section 5.6.7 prefers.
+pub(super) fn http_date(text: &str) -> Option<OffsetDateTime> {
     const IMF_FIXDATE: &[BorrowedFormatItem<'_>] =
         format_description!("[weekday repr:short], [day] [month repr:short] [year] [hour]:[minute]:[second] GMT");
+    Some(PrimitiveDateTime::parse(text.trim(), IMF_FIXDATE).ok()?.assume_utc())
+}
+
+/// RFC 9110 section 10.2.3: seconds or an HTTP-date.
+fn retry_after(text: &str, now: OffsetDateTime) -> Option<Duration> {
     if let Ok(seconds) = text.trim().parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let date = PrimitiveDateTime::parse(text.trim(), IMF_FIXDATE).ok()?.assume_utc();
-    Some(Duration::try_from(date - now).unwrap_or(Duration::ZERO))
+    Some(Duration::try_from(http_date(text)? - now).unwrap_or(Duration::ZERO))
 }
 
 #[cfg(test)]

@@ -113,7 +113,6 @@ fn end(
     output: &Output,
     refused: Option<Failure>,
 ) -> Result<Ended, Failure> {
-    let interrupted = applied.interrupted;
     let applied = report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind };
     reports.run.applied = Some(applied.clone());
     reports.run.inventory = session.store.observe()?;
@@ -125,6 +124,7 @@ fn end(
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
     let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
+    let interrupted = session.signals.orderly().is_asked();
     let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty());
     let stopped = applied.outcomes.iter().filter(|outcome| outcome.interrupted).count();
     let stopped = if stopped > 0 { format!(", {stopped} stopped") } else { String::new() };

@@ -87,6 +87,8 @@ pub async fn before(session: &Session, plan: &Plan, limits_forced: bool, buckets
 }
 
 /// After the last publish: writes down what became of it, and copies the end of the log into the buckets.
+///
+/// A run that was told to stop leaves the copy to the next one when its grace is over.
 pub async fn after(
     session: &Session,
     outcomes: &[Outcome],
@@ -99,8 +101,10 @@ pub async fn after(
     append(session, &results.unwrap_or_default())?;
     let chain = session.store.audit()?;
     tell(reports, chain.head());
+    let stop = session.signals.orderly();
     for bucket in buckets.values() {
-        copy::write(bucket.as_ref(), &chain, session.clock.now()).await.map_err(distrust)?;
+        let copied = stop.answer(copy::write(bucket.as_ref(), &chain, session.clock.now())).await;
+        copied.unwrap_or(Ok(())).map_err(distrust)?;
     }
     broken(&chain)?;
     Ok(chain.head().cloned())

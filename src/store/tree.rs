@@ -13,6 +13,7 @@ pub fn prepare(root: &Path) -> Result<Layout, Fault> {
     let layout = claim(root)?;
     for folder in FOLDERS {
         write::own_folder(&layout.folder(folder))?;
+        probe(&layout.folder(folder))?;
     }
     if layout.schema().symlink_metadata().is_err() {
         write::file(&layout.schema(), format!("{SCHEMA}\n").as_bytes(), write::PRIVATE)?;
@@ -84,7 +85,8 @@ fn check_owners(layout: &Layout, us: u32) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Who we are is what the file system says about a file that we make. It shows too whether we may make one.
+/// Who we are is what the file system says about a file that we make. It shows too whether we may make one: better now
+/// than when a certificate waits for its place.
 fn probe(root: &Path) -> Result<u32, Fault> {
     let found = tempfile::tempfile_in(root).and_then(|file| file.metadata());
     found.map(|found| found.uid()).map_err(|error| write::failed("write to", root, &error))

@@ -7,26 +7,32 @@ use countersign::failpoint::PLACES;
 use super::crash::{assert_whole, crash, lab};
 use super::rig::Lab;
 
-/// Runs all pairs, as many beside each other as there are processors.
+/// Works on all items, on as many beside each other as there are processors.
+pub fn beside_each_other<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
+    let next = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
+            scope.spawn(|| {
+                while let Some(item) = items.get(next.fetch_add(1, Ordering::SeqCst)) {
+                    work(item);
+                }
+            });
+        }
+    });
+}
+
 fn all_pairs(start: impl Fn() -> (Lab, u64) + Sync) {
     let places = || PLACES.iter();
     let pairs: Vec<(&str, &str)> = places().flat_map(|a| places().map(|b| (*a, *b))).collect();
-    let next = AtomicUsize::new(0);
-    let work = || {
-        while let Some((first, second)) = pairs.get(next.fetch_add(1, Ordering::SeqCst)) {
-            let (lab, version) = start();
-            for place in [first, second] {
-                let ran = crash(&lab, place);
-                assert!(ran.code.is_none() || ran.code == Some(0), "after {first}, {second}: {ran:?}");
-            }
-            assert_whole(&lab, version, &[first, second]);
+    beside_each_other(&pairs, |(first, second)| {
+        let (lab, version) = start();
+        for place in [first, second] {
+            let ran = crash(&lab, place);
+            assert!(ran.code.is_none() || ran.code == Some(0), "after {first}, {second}: {ran:?}");
         }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..std::thread::available_parallelism().map_or(2, usize::from) {
-            scope.spawn(work);
-        }
+        assert_whole(&lab, version, &[first, second]);
     });
+    println!("{} pairs", pairs.len());
 }
 
 #[test]

@@ -162,6 +162,14 @@ fn a_published_certificate_is_only_cleaned_up_after() {
 }
 
 #[test]
+fn an_attempt_without_its_key_is_begun_anew_before_anything_is_issued() {
+    let lab = died(CaOptions::default(), "after-validated");
+    std::fs::remove_file(lab.path("state/journal/www.key")).unwrap();
+    // The CA gives the same order, which is ready, and gets the CSR of the new key.
+    assert_eq!(asked(&lab), [1, 0, 1, 1]);
+}
+
+#[test]
 fn a_list_that_asks_for_something_else_now_ends_the_old_attempt() {
     let lab = died(CaOptions::default(), "after-validated");
     lab.list(&[("www", "other.example.com")]);

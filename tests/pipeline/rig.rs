@@ -19,6 +19,8 @@ use super::junit::Junit;
 pub const ZONES: [(&str, &str); 2] = [("ZONE1", "example.com"), ("ZONE2", "example.net")];
 pub const BUCKET: &str = "pki-certs";
 
+const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
+
 /// Nothing in these tests takes this long, unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(90);
 
@@ -124,10 +126,22 @@ buckets:
         self.start_with(args, &[])
     }
 
+    /// Runs a command below another program, such as strace, that is given with its own arguments.
+    pub fn run_under(&self, program: &[&str], args: &[&str], environment: &[(&str, &str)]) -> Ran {
+        let (name, before) = program.split_first().expect("a program has a name");
+        let mut command = Command::new(name);
+        command.args(before).arg(BINARY);
+        self.start_command(command, args, environment).end()
+    }
+
     fn start_with(&self, args: &[&str], environment: &[(&str, &str)]) -> Running {
+        self.start_command(Command::new(BINARY), args, environment)
+    }
+
+    fn start_command(&self, mut command: Command, args: &[&str], environment: &[(&str, &str)]) -> Running {
         let junit = self.path("junit.xml");
         let _ = fs::remove_file(&junit);
-        let child = Command::new(env!("CARGO_BIN_EXE_countersign"))
+        let child = command
             .args(args)
             .arg("--junit")
             .arg(&junit)

@@ -106,6 +106,38 @@ fn a_run_that_is_told_to_stop_before_it_changes_anything_ends_at_once() {
     assert!(ran.bad()[0].starts_with("certs.source/completed [run:incomplete] "), "{ran:?}");
 }
 
+/// Whatever the run waits for when it is told to stop: it ends, and the next one goes on with the one order.
+fn assert_ends_in(operation: &str, before: usize) {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.sandbox.faults().script(operation, before, Mishap::Nothing);
+    lab.sandbox.faults().script(operation, 1, Mishap::Stalled(Duration::from_secs(3600)));
+    let run = lab.start(&APPLY);
+    until(operation, || lab.count(operation) > before);
+    run.signal("TERM");
+    let ran = run.end();
+    assert_eq!(ran.code, Some(130), "{operation} after {before}: {ran:?}");
+    lab.sandbox.faults().clear();
+    lab.done();
+    // An order whose answer did not come is asked for again, and found.
+    let orders = if operation == "newOrder" { 2 } else { 1 };
+    assert_eq!((lab.count("newOrder"), lab.sandbox.issued().len()), (orders, 1), "{operation} after {before}");
+    assert_eq!((lab.published("www"), lab.txt()), (Some(1), vec![]), "{operation} after {before}");
+}
+
+#[test]
+fn a_run_ends_when_it_is_told_to_whatever_it_waits_for() {
+    let orders = [("directory", 0), ("newAccount", 0), ("newOrder", 0), ("authz", 0), ("challenge", 0)];
+    let issuance = [("finalize", 0), ("certificate", 0), ("ListHostedZones", 0), ("ListResourceRecordSets", 0)];
+    // The last upload is that of the audit log's head, after everything else.
+    let publication = [("ChangeResourceRecordSets", 0), ("PutObject", 0), ("PutObject", 5), ("PutObject", 6)];
+    std::thread::scope(|scope| {
+        for (operation, before) in orders.into_iter().chain(issuance).chain(publication) {
+            scope.spawn(move || assert_ends_in(operation, before));
+        }
+    });
+}
+
 #[test]
 fn a_killed_run_leaves_a_report_that_says_so() {
     let (lab, run) = waiting_for_dns();

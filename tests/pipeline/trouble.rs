@@ -1,5 +1,6 @@
 //! Things that go wrong on the way, and what is left to the next run.
 
+use countersign::failpoint::VARIABLE;
 use countersign::sandbox::{Mishap, RecordSet, quote};
 use time::Duration;
 
@@ -30,6 +31,20 @@ fn one_lineage_that_fails_does_not_hold_the_others() {
     assert_eq!((ran.code, lab.sandbox.issued().len(), ran.bad().len()), (Some(3), 2, 1), "{ran:?}");
     assert!(ran.bad()[0].starts_with("certs.issue/"), "{ran:?}");
     assert!(ran.bad()[0].contains("[acme:unauthorized] issue: "), "{ran:?}");
+}
+
+#[test]
+fn a_bug_in_the_work_on_one_lineage_does_not_hold_the_others() {
+    for place in ["after-new-order", "after-key", "after-challenge", "after-download", "after-files"] {
+        let lab = Lab::new();
+        lab.list(&THREE);
+        let bug = [(VARIABLE, &*format!("{place}:2:panic"))];
+        let ran = lab.run_with(&["apply", "--auto-approve"], &bug);
+        assert_eq!((ran.code, ran.bad().len()), (Some(3), 1), "{place}: {ran:?}");
+        lab.forget_back_off();
+        lab.done();
+        assert_eq!((lab.sandbox.issued().len(), lab.txt()), (3, vec![]), "{place}");
+    }
 }
 
 #[test]
@@ -221,7 +236,7 @@ fn a_record_that_cannot_be_taken_away_is_told_and_taken_away_the_next_night() {
 fn a_record_of_a_lineage_that_left_the_list_is_taken_away() {
     let lab = Lab::new();
     lab.list(&[("gone", "gone.example.com"), ("www", "www.example.com")]);
-    let crash = [(countersign::failpoint::VARIABLE, "before-clean-up")];
+    let crash = [(VARIABLE, "before-clean-up")];
     assert_eq!(lab.run_with(&["apply", "--auto-approve"], &crash).code, None);
     assert_eq!(lab.txt().len(), 2);
     lab.list(&ONE);
@@ -246,11 +261,11 @@ fn what_others_keep_at_the_same_name_stays() {
 fn an_order_that_the_ca_forgot_is_begun_anew_with_a_new_key() {
     let lab = Lab::new();
     lab.list(&ONE);
-    let crash = [(countersign::failpoint::VARIABLE, "after-settled")];
+    let crash = [(VARIABLE, "after-settled")];
     assert_eq!(lab.run_with(&["apply", "--auto-approve"], &crash).code, None);
     let csr = lab.entry("www").unwrap().attempt.unwrap().intent.csr;
     lab.sandbox.advance(std::time::Duration::from_secs(8 * 86_400));
-    let crash = [(countersign::failpoint::VARIABLE, "after-order-journaled")];
+    let crash = [(VARIABLE, "after-order-journaled")];
     lab.run_with(&["apply", "--auto-approve"], &crash);
     assert_ne!(lab.entry("www").unwrap().attempt.unwrap().intent.csr, csr);
 }

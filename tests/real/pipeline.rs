@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod change;
+mod crash;
 mod import;
 mod interrupted;
 mod jenkins;

@@ -1,5 +1,7 @@
-//! `docs/rules.md` is made from the rules themselves and from the table of threats. `UPDATE_DOCS=1` writes it.
+//! `docs/rules.md` is made from the rules themselves and from the table of threats, `docs/faults.md` from the table of
+//! faults. `UPDATE_DOCS=1` writes them.
 
+mod faults;
 mod threats;
 
 use std::fmt::Write;
@@ -7,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::diag::Severity;
 use countersign::explain::{self, Rule};
+use faults::{FAULTS, Fault, PARTS, Shown};
 use threats::{THREATS, Threat, Word};
 
 fn root() -> &'static Path {
@@ -29,10 +32,37 @@ fn document() -> String {
     for Threat { number, threat, rule, word } in THREATS {
         let rule = if rule.is_empty() { String::new() } else { format!("`{rule}`") };
         let word = match word {
-            Word::Shown(tests) => tests.iter().map(|test| format!("`{test}`")).collect::<Vec<_>>().join("<br>"),
+            Word::Shown(tests) => cell(tests, ""),
             Word::Not(reason) => format!("does not apply: {reason}"),
         };
         writeln!(text, "| T{number} | {threat} | {rule} | {word} |").unwrap();
+    }
+    text
+}
+
+/// Tests, and what they do not show.
+fn cell(tests: &[&str], open: &str) -> String {
+    let tests = tests.iter().map(|test| format!("`{test}`"));
+    let open = (!open.is_empty()).then(|| format!("*open:* {open}"));
+    tests.chain(open).collect::<Vec<_>>().join("<br>")
+}
+
+fn table_of_faults() -> String {
+    let mut text = String::from(
+        "# Faults\n\nMade by `UPDATE_DOCS=1 cargo test --test rules` from `tests/rules/faults.rs`. Do not edit.\n\n\
+         What goes wrong without anybody's ill will, what happens then, and the test that shows it. *Open* is what is not \
+         done or not shown yet. [soak.md](soak.md) has the results of the tests that take long.\n",
+    );
+    for (letter, title) in PARTS {
+        write!(text, "\n## {title}\n\n| | fault | what happens | shown by |\n|---|---|---|---|\n").unwrap();
+        for Fault { id, fault, behaviour, shown } in FAULTS.iter().filter(|fault| fault.id.starts_with(letter)) {
+            let shown = match shown {
+                Shown::By(tests) => cell(tests, ""),
+                Shown::Partly(tests, open) => cell(tests, open),
+                Shown::Not(reason) => format!("does not apply: {reason}"),
+            };
+            writeln!(text, "| {id} | {fault} | {behaviour} | {shown} |").unwrap();
+        }
     }
     text
 }
@@ -61,14 +91,32 @@ fn sources(folder: PathBuf) -> String {
     text
 }
 
-#[test]
-fn the_document_says_what_the_program_does() {
-    let path = root().join("docs/rules.md");
+fn assert_stands(name: &str, text: &str) {
+    let path = root().join("docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(&path, document()).unwrap();
+        std::fs::write(&path, text).unwrap();
     }
     let stands = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(stands == document(), "docs/rules.md is stale: UPDATE_DOCS=1 cargo test --test rules");
+    assert!(stands == text, "docs/{name} is stale: UPDATE_DOCS=1 cargo test --test rules");
+}
+
+#[test]
+fn the_document_says_what_the_program_does() {
+    assert_stands("rules.md", &document());
+}
+
+#[test]
+fn the_table_of_faults_is_up_to_date() {
+    assert_stands("faults.md", &table_of_faults());
+}
+
+#[test]
+fn every_fault_has_its_place() {
+    for (letter, _) in PARTS {
+        let ids = FAULTS.iter().filter_map(|fault| fault.id.strip_prefix(letter));
+        let numbers: Vec<usize> = ids.map(|id| id.parse().unwrap()).collect();
+        assert_eq!(numbers, (1..=numbers.len()).collect::<Vec<_>>(), "{letter}");
+    }
 }
 
 #[test]
@@ -80,10 +128,15 @@ fn every_threat_has_its_row() {
 #[test]
 fn every_test_that_the_table_names_exists() {
     let code = sources(root().join("tests")) + &sources(root().join("src"));
-    let named = THREATS.iter().flat_map(|threat| match threat.word {
+    let threats = THREATS.iter().flat_map(|threat| match threat.word {
         Word::Shown(tests) => tests,
         Word::Not(_) => &[],
     });
+    let faults = FAULTS.iter().flat_map(|fault| match fault.shown {
+        Shown::By(tests) | Shown::Partly(tests, _) => tests,
+        Shown::Not(_) => &[],
+    });
+    let named = threats.chain(faults);
     let exists = |test: &&&str| match test.contains('/') {
         true => root().join(test).exists(),
         false => code.contains(&format!("fn {test}(")),

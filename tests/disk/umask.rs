@@ -19,7 +19,7 @@ fn modes_do_not_depend_on_the_umask() {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().join("state");
         let this = std::env::current_exe().unwrap();
-        let script = format!("umask {umask}; exec \"$0\" --ignored --exact writes_into_a_store");
+        let script = format!("umask {umask}; exec \"$0\" --ignored --exact disk::umask::writes_into_a_store");
         let child = Command::new("sh").arg("-c").arg(script).arg(this).env(ROOT, &root).output().unwrap();
         assert!(child.status.success(), "umask {umask}: {}", String::from_utf8_lossy(&child.stdout));
         let modes = ["", "journal", "accounts", "journal/www.key", "ledger.json", "schema", "lock"]

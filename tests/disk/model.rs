@@ -109,7 +109,9 @@ impl Disk {
                 }
             }
             "fsync" | "fdatasync" => {
-                drop(at_fd(0).and_then(|fd| self.open.get(&fd).copied()).map(|(it, _)| self.sync(it)))
+                if let Some((it, _)) = at_fd(0).and_then(|fd| self.open.get(&fd).copied()) {
+                    self.sync(it);
+                }
             }
             other => panic!("the model knows no {other}"),
         }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use countersign::audit::{Kind, Record};
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Intent, RecordSet, Txt};
-use countersign::lineage::{CertFacts, Meta, Pems, Provenance, Stored};
+use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, Stored};
 use countersign::list::KeyType;
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::{Accounts, Store};
@@ -142,6 +142,7 @@ impl Life {
             certificate_url: format!("https://ca.test/cert/{number}"),
             provenance: provenance(),
             stored_at: NOW,
+            origin: Origin::Ordered,
             facts,
         };
         (meta, Pems { privkey: Secret::new(read("key")), chain: cert.clone(), cert })

@@ -43,10 +43,7 @@ pub const FAULTS: &[Fault] = &[
         "P1",
         "Killed after the account was made, before its URL was saved",
         "The key was stored first; newAccount with the same key gives the same account",
-        By(&[
-            "a_crash_before_the_order_is_known_costs_no_certificate",
-            "a_key_without_a_url_finds_its_account_again",
-        ]),
+        By(&["a_crash_before_the_order_is_known_costs_no_certificate", "a_key_without_a_url_finds_its_account_again"]),
     ),
     row(
         "P2",
@@ -300,10 +297,7 @@ pub const FAULTS: &[Fault] = &[
         "S2",
         "Slow or stalled answers",
         "5 s to connect, 20 s for a read, 60 s for a call; a SIGTERM ends the wait",
-        By(&[
-            "an_answer_that_breaks_off_leaves_the_write_open",
-            "a_run_ends_when_it_is_told_to_whatever_it_waits_for",
-        ]),
+        By(&["an_answer_that_breaks_off_leaves_the_write_open", "a_run_ends_when_it_is_told_to_whatever_it_waits_for"]),
     ),
     row(
         "S3",
@@ -349,10 +343,7 @@ pub const FAULTS: &[Fault] = &[
         "S10",
         "KMS denies or throttles",
         "A denial names the permissions and is not tried again; everything else is",
-        By(&[
-            "a_denied_write_names_bucket_key_and_permission",
-            "what_s3_denied_is_published_later_without_an_order",
-        ]),
+        By(&["a_denied_write_names_bucket_key_and_permission", "what_s3_denied_is_published_later_without_an_order"]),
     ),
     row(
         "S11",
@@ -602,7 +593,12 @@ pub const FAULTS: &[Fault] = &[
         "Not tried again in the run; the hint says what to do",
         Partly(&["doctor_names_an_account_that_the_ca_does_not_know"], "external account binding"),
     ),
-    row("A14", "The CA has paused a name", "To be told with the link that ends it", Partly(&[], "the link in the report")),
+    row(
+        "A14",
+        "The CA has paused a name",
+        "To be told with the link that ends it",
+        Partly(&[], "the link in the report"),
+    ),
     row(
         "A15",
         "`alreadyReplaced`",
@@ -639,10 +635,7 @@ pub const FAULTS: &[Fault] = &[
         "A19",
         "The CA cannot be reached",
         "An outage is no failure of the name: tried by every run, without growing pauses; expiry is reported by itself",
-        By(&[
-            "an_outage_is_tried_again_soon_however_long_it_lasts",
-            "a_ca_that_is_not_there_is_reported_as_an_error",
-        ]),
+        By(&["an_outage_is_tried_again_soon_however_long_it_lasts", "a_ca_that_is_not_there_is_reported_as_an_error"]),
     ),
     row(
         "A20",
@@ -712,12 +705,7 @@ pub const FAULTS: &[Fault] = &[
             "an_identifier_that_no_public_ca_would_take_is_refused",
         ]),
     ),
-    row(
-        "C5",
-        "More names than a certificate takes",
-        "An error",
-        By(&["tests/cases/list/too-many-identifiers.yaml"]),
-    ),
+    row("C5", "More names than a certificate takes", "An error", By(&["tests/cases/list/too-many-identifiers.yaml"])),
     row(
         "C6",
         "A change that removes or changes much",

@@ -13,6 +13,7 @@ mod explain;
 mod failure;
 mod iam_policy;
 mod import;
+mod init;
 mod man;
 mod observe;
 mod output;
@@ -103,6 +104,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Audit(args) => audit::run(&global, &args, output),
         Command::Doctor => doctor::run(&global, output),
         Command::Import(args) => import::run(&global, &args, output),
+        Command::Init(args) => init::run(&args, output),
         Command::SshGate(args) => ssh_gate::run(&global, &args, output),
         Command::Schedule(args) => schedule::run(&global, &args, output),
         Command::IamPolicy(args) => iam_policy::run(&global, &args, output),

@@ -1,5 +1,6 @@
 //! The config repo: fetched by git2 into a bare store, read by gix.
 
+mod begin;
 mod checkout;
 mod isolation;
 mod store;
@@ -17,6 +18,7 @@ use crate::name::CommitId;
 use crate::source::url::RepoUrl;
 use crate::trust::Fingerprint;
 
+pub use crate::source::begin::{Settings, begin};
 pub use crate::source::checkout::Checkout;
 pub(crate) use crate::source::isolation::isolate;
 pub use crate::source::store::BareStore;

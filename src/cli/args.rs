@@ -67,6 +67,8 @@ pub enum Command {
     Import(Import),
     /// Approve a change of the list: prints what to sign with minisign, or has it signed
     Approve(Approve),
+    /// Make a config repo and the runner's files, ready for the first signed commit
+    Init(Init),
     /// Answer the few commands that a locked-down host takes over SSH; for `command=` in authorized_keys
     SshGate(SshGate),
     /// Print cron lines or systemd units that run this configuration
@@ -276,6 +278,47 @@ pub struct Approve {
     /// The secret key for minisign [default: minisign's own]
     #[arg(long, value_name = "PATH")]
     pub key: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+pub struct Init {
+    /// An empty or missing folder: `config-repo/` and `runner/` are made in it
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+    /// Answers in a YAML file, a line for each flag below; a flag beats the file
+    #[arg(long, value_name = "FILE")]
+    pub answers: Option<PathBuf>,
+    #[command(flatten)]
+    pub given: InitAnswers,
+}
+
+/// What is not given is asked for at a terminal.
+#[derive(Clone, Debug, Args)]
+pub struct InitAnswers {
+    /// Where the config repo will be fetched from
+    #[arg(long, value_name = "ssh://URL")]
+    pub url: Option<String>,
+    /// The fingerprint of that server's host key
+    #[arg(long, value_name = "SHA256:…")]
+    pub host_key: Option<String>,
+    /// Who signs changes of the list
+    #[arg(long, value_name = "EMAIL")]
+    pub signer: Option<String>,
+    /// The public key file of that person
+    #[arg(long, value_name = "KEY.pub")]
+    pub signing_key: Option<String>,
+    /// Whom the CA may write to
+    #[arg(long, value_name = "EMAIL")]
+    pub contact: Option<String>,
+    /// The first domain to get a certificate for
+    #[arg(long, value_name = "NAME")]
+    pub domain: Option<String>,
+    /// The S3 bucket to publish to
+    #[arg(long, value_name = "NAME")]
+    pub bucket: Option<String>,
+    /// The region of that bucket
+    #[arg(long, value_name = "REGION")]
+    pub region: Option<String>,
 }
 
 #[derive(Debug, Args)]

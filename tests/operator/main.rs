@@ -1,6 +1,7 @@
 //! What an operator has printed: schedules, policies, completions, manual pages.
 
 mod iam_policy;
+mod init;
 mod printed;
 
 use std::fs;
@@ -39,8 +40,12 @@ impl Place {
     }
 
     pub fn run(&self, args: &[&str]) -> Ran {
+        self.run_in("", args)
+    }
+
+    pub fn run_in(&self, folder: &str, args: &[&str]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
-        command.args(args).current_dir(self.0.path()).env_clear().env("HOME", self.0.path()).stdin(Stdio::null());
+        command.args(args).current_dir(self.path(folder)).env_clear().env("HOME", self.0.path()).stdin(Stdio::null());
         let output = command.output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }

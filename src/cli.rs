@@ -14,6 +14,7 @@ mod failure;
 mod iam_policy;
 mod import;
 mod init;
+mod log;
 mod man;
 mod observe;
 mod output;
@@ -49,6 +50,7 @@ use clap::Parser;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::term::Surroundings;
 
@@ -59,8 +61,11 @@ pub fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };
-    start_log(cli.global.verbose, cli.global.quiet);
     let output = Output::new(&cli.global, surroundings(std::io::stdout().is_terminal()));
+    if let Err(fault) = log::start(&cli.global, surroundings(std::io::stderr().is_terminal())) {
+        Failure::from(fault).show("log", &output);
+        return Exit::Failed.into();
+    }
     // The hook has said where. The reports on disk say that the run did not complete.
     std::panic::catch_unwind(AssertUnwindSafe(|| run(cli, &output))).unwrap_or(Exit::Failed).into()
 }
@@ -120,20 +125,6 @@ fn run(cli: Cli, output: &Output) -> Exit {
 fn surroundings(is_terminal: bool) -> Surroundings {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
     Surroundings { is_terminal, no_color: set("NO_COLOR"), is_automated: set("CI") || set("BUILD_NUMBER") }
-}
-
-fn start_log(verbose: u8, quiet: bool) {
-    let level = match (quiet, verbose) {
-        (true, _) => "error",
-        (false, 0) => "error,countersign=info",
-        (false, 1) => "warn,countersign=debug",
-        (false, _) => "info,countersign=trace",
-    };
-    let filter = tracing_subscriber::EnvFilter::new(level);
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_target(false);
-    let around = surroundings(std::io::stderr().is_terminal());
-    let _ =
-        log.with_ansi(term::paint(term::ColorChoice::Auto, around) == crate::report::terminal::Paint::Color).try_init();
 }
 
 #[cfg(test)]

@@ -39,6 +39,8 @@ pub struct Config {
     pub placeholders: bool,
     pub limits: Limits,
     pub hooks: Hooks,
+    /// Where figures for Prometheus are written after each apply.
+    pub metrics: Option<PathBuf>,
 }
 
 /// The config repo.
@@ -177,7 +179,7 @@ impl Config {
             self.repository.url = base.join(&self.repository.url).to_string_lossy().into_owned();
         }
         let roots = self.authorities.values_mut().map(|authority| &mut authority.root);
-        for path in roots.chain([&mut self.repository.ssh_key, &mut self.trust.policy]).flatten() {
+        for path in roots.chain([&mut self.repository.ssh_key, &mut self.trust.policy, &mut self.metrics]).flatten() {
             *path = base.join(&*path);
         }
         self.trust.allowed_signers = base.join(&self.trust.allowed_signers);

@@ -5,6 +5,7 @@
 
 pub mod finding;
 pub mod junit;
+pub mod metrics;
 pub mod sarif;
 pub mod terminal;
 

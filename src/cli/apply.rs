@@ -37,6 +37,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
         return Err(Failure::new(Exit::Usage, Check::Completed, fault));
     }
     let session = Session::open(global, "apply", reports)?;
+    reports.metrics = session.config.metrics.clone();
     let folder = session.config.state.join("report");
     write::own_folder(&folder)?;
     reports.also(folder.join("junit.xml"))?;

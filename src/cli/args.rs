@@ -41,6 +41,19 @@ pub struct Global {
     /// Say more on standard error: -v why, -vv each step
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
+    /// Keep the log in this file as well; it is lengthened
+    #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_LOG_FILE")]
+    pub log_file: Option<PathBuf>,
+    /// How the log is written: lines of text, or an object in JSON a line
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t)]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    #[default]
+    Text,
+    Json,
 }
 
 #[derive(Debug, Subcommand)]

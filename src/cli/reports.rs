@@ -11,7 +11,7 @@ use crate::cli::output::Output;
 use crate::clock::SystemClock;
 use crate::fault::Fault;
 use crate::port::{Clock, Inventory, Store};
-use crate::report::{Check, Run, junit};
+use crate::report::{Check, Run, junit, metrics};
 use crate::store::{FileStore, write};
 
 /// The end of a command that was not cut short.
@@ -33,6 +33,8 @@ pub struct Reports {
     files: Vec<PathBuf>,
     /// Read on an early end, so that expiry is told whatever else went wrong.
     pub store: Option<Arc<FileStore>>,
+    /// Where the figures of the run go, if somebody wants them.
+    pub metrics: Option<PathBuf>,
 }
 
 impl Reports {
@@ -80,7 +82,8 @@ pub fn reported(
     body: impl FnOnce(&mut Reports) -> Result<Ended, Failure>,
 ) -> Exit {
     let facts = vec![("command", command.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
-    let mut reports = Reports { run: Run::begun(SystemClock.now(), facts), files: Vec::new(), store: None };
+    let mut reports =
+        Reports { run: Run::begun(SystemClock.now(), facts), files: Vec::new(), store: None, metrics: None };
     let begun = junit.map_or(Ok(()), |file| reports.also(absolute(file)));
     let result = begun.map_err(Failure::from).and_then(|()| body(&mut reports));
     let ended = result.unwrap_or_else(|failure| {
@@ -117,7 +120,10 @@ fn finish(command: &str, mut ended: Ended, mut reports: Reports, output: &Output
         let fault = Fault::new("run:interrupted", "the run was told to stop").hint("the next run goes on from here");
         reports.run.failed.insert(Check::Completed, fault);
     }
-    if let Err(fault) = reports.save() {
+    let figures = reports.metrics.as_ref().map_or(Ok(()), |path| {
+        write::file(path, metrics::render(&reports.run, ended.exit as u8).as_bytes(), write::PUBLIC)
+    });
+    if let Err(fault) = reports.save().and(figures) {
         Failure::from(fault).show(command, output);
         ended.exit = if ended.exit == Exit::Done { Exit::Failed } else { ended.exit };
     }

@@ -14,7 +14,7 @@ use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "version",
     "state",
     "every",
@@ -27,6 +27,7 @@ const KEYS: [&str; 12] = [
     "placeholders",
     "limits",
     "hooks",
+    "metrics",
 ];
 
 impl Config {
@@ -60,6 +61,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
     let placeholders = file.get("placeholders").map_or(Some(true), |node| node.flag(f));
     let limits = file.get("limits").map_or_else(|| Some(Limits::default()), |node| limits(node, f));
     let hooks = file.get("hooks").map_or_else(|| Some(Hooks::default()), |node| hooks(node, f));
+    let metrics = file.get("metrics").and_then(|node| path(node, f));
     Some(Config {
         state: state?,
         every: every?,
@@ -72,6 +74,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         placeholders: placeholders?,
         limits: limits?,
         hooks: hooks?,
+        metrics,
     })
 }
 

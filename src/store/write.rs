@@ -31,8 +31,13 @@ pub fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
 
 /// Lengthens a private file, or begins it. Whoever needs it after a crash writes a [`file`].
 pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    open_to_append(path)?.write_all(bytes).map_err(|error| failed("write", path, &error))
+}
+
+/// A private file that is lengthened.
+pub fn open_to_append(path: &Path) -> Result<File, Fault> {
     let opened = OpenOptions::new().create(true).append(true).mode(PRIVATE).open(path);
-    opened.and_then(|mut file| file.write_all(bytes)).map_err(|error| failed("write", path, &error))
+    opened.map_err(|error| failed("write", path, &error))
 }
 
 /// Writes a folder with its files, each given by name, bytes and mode. It must not exist yet.

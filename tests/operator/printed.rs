@@ -72,3 +72,14 @@ fn every_command_has_a_manual_page() {
     }
     assert!(fs::read_to_string(place.path("man/countersign.1")).unwrap().contains("Exit codes:"));
 }
+
+#[test]
+fn the_log_can_be_kept_in_a_file_as_lines_of_json() {
+    let place = Place::configured();
+    let ran = place.run(&["status", "-v", "--log-file", "log", "--log-format", "json"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let log = fs::read_to_string(place.path("log")).unwrap();
+    let read = log.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+    assert!(read.into_iter().any(|line| line["message"] == "observed" && line["live"] == 0), "{log}");
+    assert_eq!(ran.err.lines().count(), log.lines().count(), "standard error has the same");
+}

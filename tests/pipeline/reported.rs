@@ -113,3 +113,20 @@ fn the_first_500_characters_of_a_case_hold_the_facts() {
     }
     assert!(Action::ALL.iter().any(|action| facts.contains(&format!("action: {action}"))));
 }
+
+#[test]
+fn figures_for_prometheus_say_how_the_run_ended_and_when_certificates_do() {
+    let lab = Lab::new();
+    lab.write("countersign.yaml", &format!("{}metrics: countersign.prom\n", lab.read("countersign.yaml")));
+    lab.list(&[("www", "www.example.com")]);
+    lab.done();
+    lab.unsigned_list(&[("evil", "evil.example.com")]);
+
+    assert_eq!(lab.apply().code, Some(4));
+
+    let figures = lab.read("countersign.prom");
+    let ends = lab.inventory().live.values().next().unwrap().facts().not_after.unix_timestamp();
+    let line = format!("countersign_certificate_not_after_timestamp_seconds{{lineage=\"www\"}} {ends}");
+    assert!(figures.lines().any(|found| found == line), "{figures}");
+    assert!(figures.contains("\ncountersign_run_exit_code 4\n"), "{figures}");
+}

@@ -1,6 +1,7 @@
 //! `countersign doctor`: everything that a run needs, cheap checks first. Takes no lock and changes nothing.
 
 mod checks;
+mod host;
 mod network;
 
 use serde::Serialize;
@@ -10,7 +11,9 @@ use crate::cli::args::Global;
 use crate::cli::exit::Exit;
 use crate::cli::output::{Output, counted};
 use crate::cli::settings;
+use crate::clock::SystemClock;
 use crate::fault::Fault;
+use crate::port::Clock;
 use crate::report::terminal::{Paint, plain};
 
 /// How a check went.
@@ -100,5 +103,6 @@ fn examine(global: &Global, sheet: &mut Sheet<'_>) {
     };
     sheet.add(Checked::ok("config", format!("read; the state is in {}", config.state.display())));
     let Some((root, store)) = checks::local(&config, sheet) else { return };
+    host::look(&config, &store, SystemClock.now(), sheet);
     network::ask(&config, &root, store, sheet);
 }

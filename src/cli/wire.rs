@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_s3::config::ProvideCredentials;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::bucket::{self, S3Bucket};
@@ -94,6 +95,36 @@ pub async fn buckets(config: &Config) -> BTreeMap<String, (Arc<dyn Bucket>, bool
         buckets.insert(name.clone(), (Arc::new(S3Bucket::new(settings, &sdk)), configured.flat));
     }
     buckets
+}
+
+/// The access key by which Route53 and each bucket are reached: an id, not a secret. By the name of what it is for.
+pub async fn access_keys(config: &Config) -> Vec<(String, Result<String, Fault>)> {
+    let route53 = &config.dns.route53;
+    let dns = Aws {
+        profile: route53.profile.as_deref(),
+        region: Some("us-east-1"),
+        endpoint: None,
+        assume_role: route53.assume_role.as_deref(),
+    };
+    let mut keys = vec![("Route53".to_owned(), access_key(dns).await)];
+    for (name, configured) in &config.buckets {
+        let (profile, region) = (configured.profile.as_deref(), configured.region.as_deref());
+        let aws = Aws { profile, region, endpoint: None, assume_role: None };
+        keys.push((format!("bucket `{name}`"), access_key(aws).await));
+    }
+    keys
+}
+
+async fn access_key(aws: Aws<'_>) -> Result<String, Fault> {
+    let none = |error: &(dyn std::error::Error + 'static)| {
+        Fault::new("aws:no-credentials", "AWS credentials cannot be had")
+            .caused_by(error)
+            .hint("see `profile:` and `assume_role:` in the configuration, or the environment of AWS")
+    };
+    let sdk = sdk(aws).await;
+    let provider = sdk.credentials_provider().ok_or_else(|| none(&std::io::Error::other("no provider")))?;
+    let found = provider.provide_credentials().await;
+    found.map(|found| found.access_key_id().to_owned()).map_err(|error| none(&error))
 }
 
 /// How to reach one AWS service. Route53 and S3 take separate credentials in one process.

@@ -29,6 +29,7 @@ pub fn ask(config: &Config, root: &TrustRoot, store: Arc<FileStore>, sheet: &mut
     runtime.block_on(async {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let applicants = authorities(config, &store, &clock, &certificates, sheet).await;
+        identities(config, sheet).await;
         zones(config, &certificates, sheet).await;
         match wire::caa(config) {
             Ok(lookup) => records(&lookup, &applicants, &certificates, sheet).await,
@@ -92,6 +93,26 @@ async fn authorities(
         });
     }
     probe::applicants(config, store, clock, certificates).await.unwrap_or_default()
+}
+
+/// Two sets of credentials keep whoever steals the one from the other's work.
+async fn identities(config: &Config, sheet: &mut Sheet<'_>) {
+    let keys = wire::access_keys(config).await;
+    let mut found: BTreeMap<&String, Vec<&String>> = BTreeMap::new();
+    for (purpose, key) in &keys {
+        match key {
+            Ok(key) => found.entry(key).or_default().push(purpose),
+            Err(fault) => sheet.add(Checked::of("aws", State::Fail, fault)),
+        }
+    }
+    let shared = found.values().any(|purposes| purposes.len() > 1 && purposes.iter().any(|one| *one == "Route53"));
+    for (key, purposes) in found {
+        let purposes: Vec<&str> = purposes.into_iter().map(String::as_str).collect();
+        let fact = format!("{key} is for {}", purposes.join(", "));
+        let fix =
+            "give Route53 and S3 credentials of their own: `profile:` under each, `countersign iam-policy` for both";
+        sheet.add(if shared { Checked::warn("aws", fact, fix) } else { Checked::ok("aws", fact) });
+    }
 }
 
 async fn zones(config: &Config, certificates: &[&Certificate], sheet: &mut Sheet<'_>) {

@@ -3,6 +3,7 @@
 mod bad_input;
 mod change;
 mod crash;
+mod iam;
 mod import;
 mod interrupted;
 mod jenkins;

@@ -208,6 +208,13 @@ mod tests {
     }
 
     #[test]
+    fn the_units_of_the_package_are_those_that_are_printed() {
+        let job = job(Duration::hours(24));
+        assert_eq!(job.service(), include_str!("../../ci/package.d/countersign.service"));
+        assert_eq!(job.timer(), include_str!("../../ci/package.d/countersign.timer"));
+    }
+
+    #[test]
     fn what_cron_cannot_say_is_refused() {
         assert_eq!([Duration::hours(7), Duration::minutes(90), Duration::days(3)].map(cron), [None, None, None]);
     }

@@ -1,5 +1,6 @@
 //! What an operator has printed: schedules, policies, completions, manual pages.
 
+mod documents;
 mod iam_policy;
 mod init;
 mod printed;

@@ -37,6 +37,8 @@ pub enum Kind {
     /// Taken out of `live/`: a verified commit removed it.
     Stashed,
     Unstashed,
+    /// A certificate that was not ordered is about to become live. Written before it does.
+    Adopting,
     /// An imported, provided or earlier certificate is live: a verified commit asks for it.
     Adopted,
     /// An operator imported a certificate. It waits for the list.
@@ -64,6 +66,7 @@ impl Kind {
             Self::Published => "published",
             Self::Stashed => "stashed",
             Self::Unstashed => "unstashed",
+            Self::Adopting => "adopting",
             Self::Adopted => "adopted",
             Self::Imported => "imported",
             Self::Restored => "restored",

@@ -10,6 +10,7 @@ mod demo;
 mod doctor;
 mod exit;
 mod explain;
+mod export;
 mod failure;
 mod iam_policy;
 mod import;
@@ -25,6 +26,7 @@ mod progress;
 mod provided;
 mod record;
 mod reports;
+mod restore;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schedule;
@@ -108,6 +110,8 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Show(args) => show::run(&global, &args, output),
         Command::Audit(args) => audit::run(&global, &args, output),
         Command::Doctor => doctor::run(&global, output),
+        Command::Export(args) => export::run(&global, &args, output),
+        Command::Restore(args) => restore::run(&global, &args, output),
         Command::Import(args) => import::run(&global, &args, output),
         Command::Init(args) => init::run(&args, output),
         Command::SshGate(args) => ssh_gate::run(&global, &args, output),

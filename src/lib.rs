@@ -14,6 +14,7 @@ pub mod diag;
 pub mod dns;
 pub mod event;
 pub mod explain;
+pub mod export;
 pub mod failpoint;
 pub mod fault;
 pub mod import;

@@ -86,7 +86,8 @@ impl FileStore {
         versions::all(&self.layout, lineage)
     }
 
-    /// Brings a version back under its own number, such as from a bucket, and swaps `live` to it.
+    /// Brings a version back, from a bucket or an export, and swaps `live` to it. It keeps its number unless a later one
+    /// was used here.
     pub fn restore(&self, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
         versions::restore(self.writable()?, meta, pems)
     }
@@ -94,6 +95,25 @@ impl FileStore {
     /// Lengthens the audit log, durably, and gives its new end. Nothing that stands there is ever rewritten.
     pub fn append_audit(&self, records: &[Record], now: OffsetDateTime) -> Result<Option<Head>, Fault> {
         audit::append(self.writable()?, records, now)
+    }
+
+    /// The bytes of the audit log, as a text.
+    pub fn audit_text(&self) -> Result<String, Fault> {
+        Ok(read::text(&self.layout.audit())?.unwrap_or_default())
+    }
+
+    /// Begins the audit log with what another store wrote. Says whether it did: there must be none yet.
+    pub fn begin_audit(&self, text: &str) -> Result<bool, Fault> {
+        let path = self.writable()?.audit();
+        if path.symlink_metadata().is_ok() {
+            return Ok(false);
+        }
+        write::new_file(&path, text.as_bytes()).map(|()| true)
+    }
+
+    /// Authorities that have an account here.
+    pub fn authorities(&self) -> Result<Vec<String>, Fault> {
+        read::names(&self.layout.folder("accounts"))
     }
 
     /// The whole audit log.

@@ -9,6 +9,7 @@ mod pipeline {
     mod junit;
     mod life;
     mod main_job;
+    mod moved;
     #[cfg(feature = "soak")]
     mod pairs;
     mod refused;

@@ -229,8 +229,10 @@ impl Flight<'_, '_> {
         };
         let mut order = wave.ask(self.ca.new_order(&request)).await;
         // `replaces` is consumed by newOrder, not by issuance: after a lost answer the CA finds the same order again.
-        if matches!(&order, Err(Halt::Failed(fault)) if fault.code == "acme:alreadyReplaced") {
-            request.replaces = None;
+        // Another account's certificate cannot be replaced, nor one that the CA has forgotten.
+        let of_replaces = ["acme:alreadyReplaced", "acme:malformed", "acme:unauthorized"];
+        let refused = matches!(&order, Err(Halt::Failed(fault)) if of_replaces.contains(&fault.code.as_str()));
+        if refused && request.replaces.take().is_some() {
             order = wave.ask(self.ca.new_order(&request)).await;
         }
         let order = order?;

@@ -53,6 +53,11 @@ impl Chain {
         self.heads.contains(head)
     }
 
+    /// Whether this log goes on for another one that ended here and is lost, as an operator said.
+    pub fn replaces(&self, head: &Head) -> bool {
+        self.of_kind(Kind::Restored).any(|entry| entry.record.replaces.as_ref() == Some(head))
+    }
+
     /// The commit on which the last run with a verified list was based.
     ///
     /// What is about a version names the commit that asked for it, which may be much older.

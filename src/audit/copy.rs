@@ -28,16 +28,21 @@ pub struct Copy {
 /// `X01-state-rollback` if the log lacks what the bucket remembers, `audit:copy-unreadable`, and the bucket's faults.
 pub async fn compare(bucket: &dyn Bucket, chain: &Chain) -> Result<Option<(Head, String)>, Fault> {
     let Some((bytes, etag)) = bucket.get(KEY).await? else { return Ok(None) };
-    let copy: Copy = serde_json::from_slice(&bytes).map_err(|error| {
-        Fault::new("audit:copy-unreadable", format!("`{KEY}` in the bucket cannot be read"))
-            .caused_by(&error)
-            .hint("see who wrote it; if it is of no use, delete the object")
-            .retry(Retry::Never)
-    })?;
-    if !chain.contains(&copy.head) {
-        return Err(lost(&copy, chain));
+    let copy: Copy = serde_json::from_slice(&bytes).map_err(|error| unreadable().caused_by(&error))?;
+    if !chain.contains(&copy.head) && !chain.replaces(&copy.head) {
+        return Err(strange(&copy, chain));
     }
     Ok(Some((copy.head, etag)))
+}
+
+/// The end that the bucket remembers, if the log does not contain it.
+///
+/// # Errors
+/// `audit:copy-unreadable`, and the bucket's faults.
+pub async fn lost(bucket: &dyn Bucket, chain: &Chain) -> Result<Option<Head>, Fault> {
+    let Some((bytes, _)) = bucket.get(KEY).await? else { return Ok(None) };
+    let copy: Copy = serde_json::from_slice(&bytes).map_err(|error| unreadable().caused_by(&error))?;
+    Ok(Some(copy.head).filter(|head| !chain.contains(head) && !chain.replaces(head)))
 }
 
 /// Brings the end of the log into the bucket.
@@ -61,7 +66,13 @@ pub async fn write(bucket: &dyn Bucket, chain: &Chain, now: OffsetDateTime) -> R
     }
 }
 
-fn lost(copy: &Copy, chain: &Chain) -> Fault {
+fn unreadable() -> Fault {
+    Fault::new("audit:copy-unreadable", format!("`{KEY}` in the bucket cannot be read"))
+        .hint("see who wrote it; if it is of no use, delete the object")
+        .retry(Retry::Never)
+}
+
+fn strange(copy: &Copy, chain: &Chain) -> Fault {
     let ours = chain.head().map_or("no entry".to_owned(), |head| format!("{} entries", head.seq));
     let message = format!(
         "the bucket remembers entry {} of the audit log of {}, and the store's log, with {ours}, does not contain it",
@@ -71,7 +82,7 @@ fn lost(copy: &Copy, chain: &Chain) -> Fault {
     Fault::new("X01-state-rollback", message)
         .hint(format!(
             "the store was rolled back or rewritten, or another store publishes here: bring back the right state \
-             directory; to go on from this one, delete `{KEY}` from the bucket"
+             directory; if it is lost, `countersign restore --from-bucket`; to go on from this one, delete `{KEY}` from the bucket"
         ))
         .retry(Retry::Never)
 }

@@ -89,7 +89,24 @@ pub fn folders(chain: &Chain, inventory: &Inventory) -> Vec<Finding> {
                 )),
         )
     };
-    live.chain(strange).map(unauthorised).collect()
+    live.chain(strange).map(unauthorised).chain(restored(&known, inventory)).collect()
+}
+
+/// What an operator brought back: who authorised it is told by where it came from, and not by this log.
+fn restored(known: &Known<'_>, inventory: &Inventory) -> Vec<Finding> {
+    let told = inventory.live.iter().filter(|(_, stored)| {
+        let commit = &stored.meta.provenance.commit;
+        known.restored.contains(commit) && !known.commits.contains(commit)
+    });
+    let note = |(lineage, stored): (&LineageName, &Stored)| {
+        let commit = stored.meta.provenance.commit.short();
+        let text = format!("`{lineage}` was restored, and this log did not see commit {commit} verified");
+        Finding::warning(
+            Fault::new("audit:restored-lineage", text)
+                .hint("compare it with the log of the old store; its next renewal is authorised by the list of then"),
+        )
+    };
+    told.map(note).collect()
 }
 
 /// Prefixes of a bucket that no verified commit authorised.
@@ -126,6 +143,8 @@ pub fn prefixes(
 struct Known<'a> {
     lineages: BTreeSet<&'a LineageName>,
     commits: BTreeSet<&'a CommitId>,
+    /// Commits that stand in what an operator restored.
+    restored: BTreeSet<&'a CommitId>,
     /// Lineage and serial.
     issued: BTreeSet<(&'a LineageName, &'a str)>,
     ordered: BTreeMap<&'a LineageName, Vec<&'a super::Entry>>,
@@ -137,7 +156,7 @@ impl<'a> Known<'a> {
         let became_live = [Kind::Issued, Kind::Adopted, Kind::Restored];
         let issued = became_live.into_iter().flat_map(|kind| chain.of_kind(kind)).map(|entry| &entry.record);
         let mut ordered: BTreeMap<&LineageName, Vec<&super::Entry>> = BTreeMap::new();
-        for entry in chain.of_kind(Kind::Ordering) {
+        for entry in chain.of_kind(Kind::Ordering).chain(chain.of_kind(Kind::Adopting)) {
             if let Some(lineage) = &entry.record.lineage {
                 ordered.entry(lineage).or_default().push(entry);
             }
@@ -145,6 +164,10 @@ impl<'a> Known<'a> {
         Self {
             lineages: chain.entries.iter().filter_map(|entry| entry.record.lineage.as_ref()).collect(),
             commits: verified.map(|by| &by.commit).collect(),
+            restored: chain
+                .of_kind(Kind::Restored)
+                .filter_map(|entry| Some(&entry.record.by.as_ref()?.commit))
+                .collect(),
             issued: issued.filter_map(|record| Some((record.lineage.as_ref()?, record.serial.as_deref()?))).collect(),
             ordered,
         }
@@ -160,7 +183,8 @@ impl<'a> Known<'a> {
         if !self.issued.contains(&(lineage, facts.serial.as_str())) && !ordered() {
             return Some(format!("the log has no order that led to serial {}", facts.serial));
         }
-        (!self.commits.contains(commit)).then(|| format!("the log does not know the commit {commit} as verified"))
+        let known = self.commits.contains(commit) || self.restored.contains(commit);
+        (!known).then(|| format!("the log does not know the commit {commit} as verified"))
     }
 
     fn holds(&self, lineage: &LineageName, inventory: &Inventory) -> bool {

@@ -50,6 +50,9 @@ pub fn intent(plan: &Plan, limits_forced: bool) -> Vec<Record> {
         if let Some(reason) = forced {
             records.push(Record { result: Some(clip(reason)), ..about(plan, step, Kind::Forced) });
         }
+        if step.adopt.is_some() && step.action.changes() {
+            records.push(Record { plan: Some(digest.clone()), ..about(plan, step, Kind::Adopting) });
+        }
         if step.action.orders() {
             records.push(Record { plan: Some(digest.clone()), ..about(plan, step, Kind::Ordering) });
         }

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::lineage::{Pems, Stored};
+use crate::lineage::{Meta, Pems, Stored};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 use crate::port::ObjectSummary;
 
@@ -44,6 +44,9 @@ pub struct Manifest {
     /// Who approved it, if somebody had to.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<String>,
+    /// All that the store knows of the version, so that a lost store can be rebuilt. Absent in early manifests.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meta: Option<Meta>,
 }
 
 /// One file of a version.
@@ -90,6 +93,7 @@ impl Manifest {
             commit: stored.meta.provenance.commit.clone(),
             signers: stored.meta.provenance.signers.clone(),
             approvals: stored.meta.provenance.approvals.clone(),
+            meta: Some(stored.meta.clone()),
         }
     }
 

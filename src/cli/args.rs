@@ -76,6 +76,10 @@ pub enum Command {
     Audit(Audit),
     /// Check everything that a run needs, and change nothing
     Doctor,
+    /// Write lineages into a file, to be moved to another machine
+    Export(Export),
+    /// Bring lineages back from an export, or a lost store from a bucket
+    Restore(Restore),
     /// Take over certificates of another tool: they wait in the store until the list has them
     Import(Import),
     /// Approve a change of the list: prints what to sign with minisign, or has it signed
@@ -186,6 +190,50 @@ pub struct Import {
     pub dry_run: bool,
     #[command(subcommand)]
     pub from: ImportFrom,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Without keys it is a record; with them it can be restored, and is as secret as the store. A file \
+                        has mode 0600. Nothing is ever overwritten."
+)]
+pub struct Export {
+    /// These lineages; without one the whole store: accounts, trust state and audit log too
+    #[arg(value_name = "LINEAGE")]
+    pub lineages: Vec<String>,
+    /// A file, or with `/` at the end a folder with the PEM files beside it
+    #[arg(long, value_name = "FILE|DIR/")]
+    pub out: PathBuf,
+    /// The private keys too
+    #[arg(long)]
+    pub with_keys: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Of a lineage that is there already the certificate that ends later is used. A store without trust \
+                        state gets that of the export of a whole store, or verifies the config repo from the \
+                        introduction on."
+)]
+pub struct Restore {
+    /// What `countersign export --with-keys` wrote
+    #[arg(value_name = "FILE|DIR", required_unless_present = "from_bucket")]
+    pub source: Option<PathBuf>,
+    /// These lineages; without one all
+    #[arg(value_name = "LINEAGE")]
+    pub lineages: Vec<String>,
+    /// Rebuild a lost store from the versions that it published: in this bucket of the config, or in the only one
+    #[arg(long, value_name = "NAME", num_args = 0..=1, default_missing_value = "", require_equals = true)]
+    pub from_bucket: Option<String>,
+}
+
+impl Restore {
+    /// The lineages. With a bucket the first word is one too.
+    pub fn words(&self) -> Vec<String> {
+        let first = self.source.iter().filter(|_| self.from_bucket.is_some());
+        let first = first.map(|path| path.to_string_lossy().into_owned());
+        first.chain(self.lineages.iter().cloned()).collect()
+    }
 }
 
 #[derive(Debug, Subcommand)]

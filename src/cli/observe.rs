@@ -102,7 +102,8 @@ fn refuse_lost_store(looked: &Looked) -> Result<(), Failure> {
         if pointers > 0 {
             let text = format!("the store is empty while bucket `{name}` holds {pointers} published lineages");
             let fault = Fault::new("store:lost", text).hint(
-                "bring back the state directory from a backup; for a really new start publish below another `prefix:`",
+                "bring back the state directory from a backup or an export, or rebuild it: `countersign restore \
+                 --from-bucket`; for a really new start publish below another `prefix:`",
             );
             return Err(Failure::new(Exit::Refused, Check::Limits, fault));
         }

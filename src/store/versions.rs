@@ -120,7 +120,8 @@ pub fn deploy(layout: &Layout, meta: Meta, pems: &Pems) -> Result<Stored, Fault>
     make_live(layout, stored)
 }
 
-/// Brings a version back under the number that it had, such as from a bucket, and swaps `live` to it.
+/// Brings a version back and swaps `live` to it: under the number that it had, or under the next one if a later number
+/// was used here.
 pub fn restore(layout: &Layout, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
     check(&meta, pems)?;
     if meta.version == 0 {
@@ -128,11 +129,13 @@ pub fn restore(layout: &Layout, meta: Meta, pems: &Pems) -> Result<Stored, Fault
     }
     take_back(layout, &meta.lineage)?;
     let dir = layout.archive(&meta.lineage);
-    let stored = match same(&dir, meta.version, &meta) {
-        Some(stored) => stored,
-        None => add(&dir, meta, pems)?,
-    };
-    make_live(layout, stored)
+    if let Some(stored) = same(&dir, meta.version, &meta) {
+        return make_live(layout, stored);
+    }
+    if read::names(&dir)?.iter().filter_map(|name| version_taken(name)).max() >= Some(meta.version) {
+        return deploy(layout, meta, pems);
+    }
+    make_live(layout, add(&dir, meta, pems)?)
 }
 
 /// Adds to `published.json` of a version.

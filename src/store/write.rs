@@ -40,6 +40,25 @@ pub fn open_to_append(path: &Path) -> Result<File, Fault> {
     opened.map_err(|error| failed("write", path, &error))
 }
 
+/// Writes a file that only its owner may read, where none is yet: a name that is taken is never overwritten.
+pub fn new_file(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
+    let temporary = temporary(path);
+    let written = clear(&temporary)
+        .and_then(|()| create(&temporary, bytes, PRIVATE)?.sync_all())
+        .and_then(|()| fs::hard_link(&temporary, path))
+        .and_then(|()| fs::remove_file(&temporary))
+        .and_then(|()| sync_parent(path));
+    written.map_err(|error| {
+        let _ = fs::remove_file(&temporary);
+        match error.kind() {
+            ErrorKind::AlreadyExists => Fault::new("export:exists", format!("{} is there already", path.display()))
+                .hint("name a file that is not there yet")
+                .retry(Retry::Never),
+            _ => failed("write", path, &error),
+        }
+    })
+}
+
 /// Writes a folder with its files, each given by name, bytes and mode. It must not exist yet.
 pub fn folder(path: &Path, files: &[(&str, &[u8], u32)]) -> Result<(), Fault> {
     let temporary = temporary(path);

@@ -122,6 +122,30 @@ buckets:
         self.start_with(args, environment).end()
     }
 
+    /// A command that writes no report: its exit code, what it said, and what it complained of.
+    pub fn ask(&self, args: &[&str]) -> (Option<i32>, String, String) {
+        let output = self.command(args).output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
+        self.prepared(Command::new(BINARY), args)
+    }
+
+    fn prepared(&self, mut command: Command, args: &[&str]) -> Command {
+        command.args(args).current_dir(self.dir.path()).env_clear();
+        command
+            .env("HOME", self.dir.path())
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
+            .env("AWS_EC2_METADATA_DISABLED", "true")
+            // All roots of this machine, three times over, take a debug build a while.
+            .env("SSL_CERT_FILE", self.path("ca-root.pem"))
+            .stdin(Stdio::null());
+        command
+    }
+
     pub fn start(&self, args: &[&str]) -> Running {
         self.start_with(args, &[])
     }
@@ -138,23 +162,14 @@ buckets:
         self.start_command(Command::new(BINARY), args, environment)
     }
 
-    fn start_command(&self, mut command: Command, args: &[&str], environment: &[(&str, &str)]) -> Running {
+    fn start_command(&self, command: Command, args: &[&str], environment: &[(&str, &str)]) -> Running {
         let junit = self.path("junit.xml");
         let _ = fs::remove_file(&junit);
-        let child = command
-            .args(args)
+        let child = self
+            .prepared(command, args)
             .arg("--junit")
             .arg(&junit)
-            .current_dir(self.dir.path())
-            .env_clear()
-            .env("HOME", self.dir.path())
-            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY)
-            .env("AWS_SECRET_ACCESS_KEY", SECRET_KEY)
-            .env("AWS_EC2_METADATA_DISABLED", "true")
-            // All roots of this machine, three times over, take a debug build a while.
-            .env("SSL_CERT_FILE", self.path("ca-root.pem"))
             .envs(environment.iter().copied())
-            .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()

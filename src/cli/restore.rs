@@ -1,0 +1,157 @@
+//! `countersign restore`: lineages come back from an export or from the published versions.
+//!
+//! Of a lineage that is there already, the certificate that ends later is used, whichever side has it.
+
+mod bucket;
+mod document;
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use crate::audit::{Kind, Record};
+use crate::cli::args::{Global, Restore as Args};
+use crate::cli::exit::Exit;
+use crate::cli::failure::Failure;
+use crate::cli::output::{Output, counted};
+use crate::cli::reports::{Ended, Reports, reported};
+use crate::cli::session::Session;
+use crate::fault::{Fault, Retry};
+use crate::lineage::foreign::check_foreign;
+use crate::lineage::{Meta, Pems, Stored};
+use crate::name::LineageName;
+use crate::port::{Inventory, Store};
+use crate::report::Check;
+use crate::report::terminal::{self, plain};
+
+pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
+    reported("restore", None, output, |reports| body(global, args, output, reports))
+}
+
+/// A version from elsewhere.
+struct Version {
+    meta: Meta,
+    pems: Pems,
+    stashed: bool,
+    /// ETags of the pointers that were written for it, by bucket.
+    published: Vec<(String, String)>,
+    from: String,
+}
+
+/// What became of a lineage.
+struct Row {
+    lineage: LineageName,
+    result: Result<Became, Fault>,
+}
+
+enum Became {
+    Restored(Box<Stored>, bool),
+    /// The store has this very certificate.
+    Have,
+    /// What the store has ends later.
+    Older,
+}
+
+fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {
+    let names = names(&args.words())?;
+    let session = Session::open(global, "restore", reports)?;
+    let rows = match &args.from_bucket {
+        Some(bucket) => bucket::restore(&session, bucket, &names, reports)?,
+        None => document::restore(&session, args.source.as_deref(), &names, reports)?,
+    };
+    let width = rows.iter().map(|row| row.lineage.as_str().len()).max().unwrap_or(0);
+    for row in &rows {
+        output.text(&format!("{:<width$}  {}\n", row.lineage, plain(&text(row))));
+        if let Err(fault) = &row.result {
+            output.text(&terminal::details(fault, "    "));
+        }
+    }
+    let count = |is: fn(&Row) -> bool| rows.iter().filter(|row| is(row)).count();
+    let restored = count(|row| matches!(row.result, Ok(Became::Restored(..))));
+    let failed = count(|row| row.result.is_err());
+    let exit = if failed > 0 { Exit::Partial } else { Exit::Done };
+    output.json("restore", json!({"exit": exit as u8, "lineages": rows.iter().map(object).collect::<Vec<_>>()}));
+    let kept = rows.len() - restored - failed;
+    Ok(Ended::new(exit, format!("{} restored, {kept} kept as they are, {failed} failed", counted(restored, "lineage"))))
+}
+
+fn names(texts: &[String]) -> Result<BTreeSet<LineageName>, Failure> {
+    let parse = |text: &String| {
+        LineageName::parse(text).map_err(|error| {
+            let fault = Fault::new("run:name", format!("`{}` is not the name of a lineage", plain(text)));
+            Failure::new(Exit::Usage, Check::Completed, fault.caused_by(&error))
+        })
+    };
+    texts.iter().map(parse).collect()
+}
+
+fn text(row: &Row) -> String {
+    match &row.result {
+        Ok(Became::Restored(stored, stashed)) => {
+            let place = if *stashed { "the stash" } else { "live" };
+            format!("restored to {place} as v{}, until {}", stored.meta.version, stored.facts().not_after.date())
+        }
+        Ok(Became::Have) => "is there already".into(),
+        Ok(Became::Older) => "kept: what the store has ends later".into(),
+        Err(fault) => fault.to_string(),
+    }
+}
+
+fn object(row: &Row) -> Value {
+    let state = match &row.result {
+        Ok(Became::Restored(..)) => "restored",
+        Ok(Became::Have) => "have",
+        Ok(Became::Older) => "older",
+        Err(_) => "failed",
+    };
+    json!({"name": row.lineage, "state": state, "text": text(row), "fault": row.result.as_ref().err()})
+}
+
+/// Brings one version back, and writes it into the audit log.
+fn bring_back(session: &Session, inventory: &Inventory, version: Version) -> Row {
+    let lineage = version.meta.lineage.clone();
+    Row { result: try_bring_back(session, inventory, version), lineage }
+}
+
+fn try_bring_back(session: &Session, inventory: &Inventory, version: Version) -> Result<Became, Fault> {
+    let (lineage, store) = (&version.meta.lineage, &session.store);
+    if let Some(fault) = inventory.broken.get(lineage) {
+        return Err(fault.clone());
+    }
+    let (_, facts, _) = check_foreign(&version.pems.privkey, &version.pems.fullchain())?;
+    if facts != version.meta.facts {
+        return Err(
+            Fault::new("restore:damaged", "the certificate is not the one that its facts describe").retry(Retry::Never)
+        );
+    }
+    if let Some(held) = inventory.live.get(lineage).or_else(|| inventory.stash.get(lineage)) {
+        match held.facts() {
+            held if *held == facts => return Ok(Became::Have),
+            held if held.not_after >= facts.not_after => return Ok(Became::Older),
+            _ => {}
+        }
+    }
+    // Before it stands there, as with an order: what a crash leaves is then explained.
+    let record = Record {
+        by: Some(version.meta.provenance.clone()),
+        lineage: Some(lineage.clone()),
+        names: facts.identifiers.clone(),
+        serial: Some(facts.serial),
+        result: Some(format!("from {}", version.from)),
+        ..Record::new(Kind::Restored)
+    };
+    store.append_audit(&[record], session.clock.now())?;
+    let stored = store.restore(version.meta.clone(), &version.pems)?;
+    for (bucket, etag) in version.published.iter().filter(|_| stored.meta.version == version.meta.version) {
+        store.record_published(&stored, bucket, etag)?;
+    }
+    if version.stashed {
+        store.stash(lineage)?;
+    }
+    Ok(Became::Restored(Box::new(stored), version.stashed))
+}
+
+fn unknown(name: &LineageName, place: &str) -> Row {
+    let fault = Fault::new("restore:no-lineage", format!("{place} holds no lineage `{name}`")).retry(Retry::Never);
+    Row { lineage: name.clone(), result: Err(fault) }
+}

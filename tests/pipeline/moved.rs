@@ -1,0 +1,240 @@
+//! A store that moves to another machine, and one that is lost and comes back from the bucket.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
+
+use countersign::port::Store;
+use countersign::sandbox::Mishap;
+use countersign::store::FileStore;
+
+use super::rig::{BUCKET, Lab, lineage};
+
+const TWO: [(&str, &str); 2] = [("api", "api.example.com"), ("www", "www.example.com, example.com")];
+
+/// A lab whose store has two lineages live and one stashed.
+fn lab() -> Lab {
+    let lab = Lab::new();
+    lab.list(&[TWO[0], TWO[1], ("old", "old.example.com")]);
+    lab.done();
+    lab.list(&TWO);
+    lab.done();
+    lab
+}
+
+/// The same runner on another machine: another store, nothing in it yet.
+fn other_machine(lab: &Lab) -> [&'static str; 2] {
+    let config = lab.read("countersign.yaml").replace("state: state\n", "state: moved\n");
+    lab.write("moved.yaml", &config);
+    ["--config", "moved.yaml"]
+}
+
+fn moved(lab: &Lab) -> FileStore {
+    FileStore::open(&lab.path("moved")).unwrap()
+}
+
+fn serials(store: &FileStore) -> Vec<(String, String)> {
+    let live = store.observe().unwrap().live;
+    live.into_iter().map(|(name, stored)| (name.to_string(), stored.facts().serial.clone())).collect()
+}
+
+fn export(lab: &Lab, out: &str, more: &[&str]) {
+    let (code, text, error) = lab.ask(&[&["export", "--with-keys", "--out", out], more].concat());
+    assert_eq!(code, Some(0), "{text}{error}");
+}
+
+/// Runs a command that must end with this code.
+fn ends(lab: &Lab, code: i32, arguments: &[&str]) -> String {
+    let (found, text, error) = lab.ask(arguments);
+    assert_eq!(found, Some(code), "{text}{error}");
+    text + &error
+}
+
+#[test]
+fn a_moved_store_serves_the_same_serials_while_the_ca_is_out_of_reach_and_renews_later() {
+    let lab = lab();
+    export(&lab, "all.export", &[]);
+    let [config, file] = other_machine(&lab);
+    ends(&lab, 0, &[config, file, "restore", "all.export"]);
+    assert_eq!(serials(&moved(&lab)), serials(&lab.store()));
+    assert!(moved(&lab).observe().unwrap().stash.contains_key(&lineage("old")));
+
+    lab.sandbox.faults().script("directory", 50, Mishap::Unreached);
+    let ran = lab.run(&[config, file, "apply", "--auto-approve"]);
+    assert_eq!((ran.code, serials(&moved(&lab))), (Some(0), serials(&lab.store())), "{ran:?}");
+
+    lab.sandbox.faults().clear();
+    lab.sandbox.log().clear();
+    let accounts = lab.count("newAccount");
+    lab.make_due("www");
+    let _ = fs::remove_file(lab.path("moved/ari.json"));
+    let ran = lab.run(&[config, file, "apply", "--auto-approve"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!((lab.count("newOrder"), lab.count("newAccount")), (1, accounts));
+    assert_eq!(moved(&lab).observe().unwrap().live[&lineage("www")].meta.version, 2);
+    ends(&lab, 0, &[config, file, "audit", "--online"]);
+}
+
+#[test]
+fn some_lineages_move_to_a_machine_that_verifies_for_itself() {
+    let lab = lab();
+    export(&lab, "www.export", &["www"]);
+    let [config, file] = other_machine(&lab);
+    let text = ends(&lab, 0, &[config, file, "restore", "www.export"]);
+    assert!(text.contains("www  restored to live as v1"), "{text}");
+    assert!(lab.path("moved/trust-state.json").exists());
+    assert_eq!(serials(&moved(&lab)), serials(&lab.store())[1..]);
+}
+
+#[test]
+fn nothing_is_restored_where_no_trust_state_can_be_had() {
+    let lab = lab();
+    export(&lab, "www.export", &["www"]);
+    let [config, file] = other_machine(&lab);
+    lab.unsigned_list(&[]);
+    ends(&lab, 4, &[config, file, "restore", "www.export"]);
+    assert!(serials(&moved(&lab)).is_empty());
+}
+
+#[test]
+fn keys_are_exported_only_when_asked_for() {
+    let lab = lab();
+    ends(&lab, 0, &["export", "--out", "bare.export"]);
+    ends(&lab, 0, &["export", "--out", "bare/"]);
+    assert!(!lab.read("bare.export").contains("PRIVATE KEY"));
+    assert!(lab.read("bare/www/fullchain.pem").contains("CERTIFICATE") && !lab.path("bare/www/privkey.pem").exists());
+    let [config, file] = other_machine(&lab);
+    let text = ends(&lab, 1, &[config, file, "restore", "bare.export"]);
+    assert!(text.contains("restore:no-keys"), "{text}");
+    assert!(serials(&moved(&lab)).is_empty());
+}
+
+#[test]
+fn an_export_is_private_under_any_umask_and_overwrites_nothing() {
+    let lab = lab();
+    let line = format!("umask 000; exec {} export --with-keys --out all.export", env!("CARGO_BIN_EXE_countersign"));
+    let run = |line: &str| Command::new("sh").args(["-c", line]).current_dir(lab.path("")).output().unwrap();
+    assert!(run(&line).status.success());
+    assert!(run(&line.replace("all.export", "folder/")).status.success());
+    let mode = |name: &str| lab.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    let modes = ["all.export", "folder", "folder/export.json", "folder/www/privkey.pem"].map(mode);
+    assert_eq!(modes, [0o600, 0o700, 0o600, 0o600]);
+    let before = lab.read("all.export");
+    assert!(ends(&lab, 1, &["export", "--out", "all.export"]).contains("export:exists"));
+    assert!(ends(&lab, 1, &["export", "--out", "folder/"]).contains("export:exists"));
+    assert_eq!(lab.read("all.export"), before);
+    std::os::unix::fs::symlink("all.export", lab.path("link")).unwrap();
+    assert!(ends(&lab, 1, &["export", "--out", "link"]).contains("export:exists"));
+}
+
+#[test]
+fn what_ends_later_wins_whichever_side_has_it() {
+    let lab = Lab::new();
+    lab.list(&[TWO[0], ("www", "domains: [www.example.com], profile: shortlived")]);
+    lab.done();
+    export(&lab, "first.export", &[]);
+    lab.list(&[TWO[0], ("www", "www.example.com")]);
+    lab.done();
+    export(&lab, "second.export", &[]);
+    let later = serials(&lab.store());
+    let text = ends(&lab, 0, &["restore", "first.export"]);
+    assert!(text.contains("www  kept: what the store has ends later"), "{text}");
+    let [config, file] = other_machine(&lab);
+    ends(&lab, 0, &[config, file, "restore", "first.export"]);
+    let text = ends(&lab, 0, &[config, file, "restore", "second.export"]);
+    assert!(text.contains("www  restored to live as v2") && text.contains("api  is there already"), "{text}");
+    assert_eq!(serials(&moved(&lab)), later);
+}
+
+#[test]
+fn a_restore_that_is_run_again_changes_nothing() {
+    let lab = lab();
+    export(&lab, "all/", &[]);
+    let [config, file] = other_machine(&lab);
+    ends(&lab, 0, &[config, file, "restore", "all"]);
+    let audit = lab.read("moved/audit.jsonl");
+    let text = ends(&lab, 0, &[config, file, "restore", "all"]);
+    assert!(text.contains("0 lineages restored, 3 kept as they are, 0 failed"), "{text}");
+    assert_eq!(lab.read("moved/audit.jsonl"), audit);
+}
+
+#[test]
+fn a_cut_export_and_one_with_a_foreign_key_restore_nothing() {
+    let lab = lab();
+    export(&lab, "all.export", &[]);
+    let whole = lab.read("all.export");
+    lab.write("cut.export", &whole[..whole.len() / 2]);
+    let [config, file] = other_machine(&lab);
+    assert!(ends(&lab, 1, &[config, file, "restore", "cut.export"]).contains("restore:damaged"));
+
+    // A digest that fits, over a key that does not.
+    let parsed: serde_json::Value = serde_json::from_str(&whole).unwrap();
+    let mut lineages = parsed["export"]["lineages"].as_array().unwrap().clone();
+    lineages[0]["privkey"] = lineages[1]["privkey"].clone();
+    let mut forged = parsed["export"].clone();
+    forged["lineages"] = lineages.into();
+    let forged = serde_json::from_value::<countersign::export::Export>(forged).unwrap().seal();
+    lab.write("forged.export", std::str::from_utf8(&forged).unwrap());
+    let text = ends(&lab, 3, &[config, file, "restore", "forged.export"]);
+    assert!(text.contains("check:key-mismatch") && !text.contains("PRIVATE KEY"), "{text}");
+    assert_eq!(serials(&moved(&lab)).len(), 1);
+}
+
+#[test]
+fn a_name_that_is_no_name_cannot_leave_the_store() {
+    let lab = lab();
+    export(&lab, "all.export", &[]);
+    let mut parsed: serde_json::Value = serde_json::from_str(&lab.read("all.export")).unwrap();
+    parsed["export"]["lineages"][0]["meta"]["lineage"] = "../../escaped".into();
+    let export = parsed["export"].to_string();
+    let digest = countersign::name::Digest::of(export.as_bytes());
+    lab.write("forged.export", &format!("{{\"digest\":\"{digest}\",\"export\":{export}}}\n"));
+    let [config, file] = other_machine(&lab);
+    assert!(ends(&lab, 1, &[config, file, "restore", "forged.export"]).contains("restore:damaged"));
+    assert!(!lab.path("escaped").exists() && serials(&moved(&lab)).is_empty());
+}
+
+#[test]
+fn a_lost_store_comes_back_from_the_bucket_without_an_order() {
+    let lab = lab();
+    let before = serials(&lab.store());
+    fs::remove_dir_all(lab.path("state")).unwrap();
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    assert!(ran.err.contains("countersign restore --from-bucket"), "{ran:?}");
+
+    let text = ends(&lab, 0, &["restore", "--from-bucket=certs"]);
+    assert!(text.contains("old  restored to the stash as v1"), "{text}");
+    assert_eq!(serials(&lab.store()), before);
+    lab.sandbox.log().clear();
+    assert!(lab.done().out.ends_with(": 0 done, 0 failed\n"));
+    assert_eq!(lab.count("newOrder"), 0);
+    let ran = lab.run(&["apply", "--auto-approve", "--force", "www", "--reason", "test"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    assert_eq!((lab.live("www"), lab.published("www")), (Some(2), Some(2)));
+    ends(&lab, 0, &["audit", "--online"]);
+}
+
+#[test]
+fn what_does_not_fit_in_a_bucket_is_not_restored_and_does_not_hold_the_rest() {
+    let lab = lab();
+    fs::remove_dir_all(lab.path("state")).unwrap();
+    let key = lab.sandbox.keys(BUCKET).into_iter().find(|key| key.contains("/api/v/") && key.ends_with("privkey.pem"));
+    let key = key.unwrap();
+    let mut body = lab.sandbox.object(BUCKET, &key).unwrap().body.to_vec();
+    body[40] ^= 1;
+    lab.sandbox.seed_object(BUCKET, &key, body).unwrap();
+    let text = ends(&lab, 3, &["restore", "--from-bucket=certs"]);
+    assert!(text.contains("restore:damaged") && text.contains("www  restored to live"), "{text}");
+    assert_eq!(serials(&lab.store()).len(), 1);
+}
+
+#[test]
+fn one_lineage_comes_back_from_the_bucket_by_name() {
+    let lab = lab();
+    fs::remove_dir_all(lab.path("state")).unwrap();
+    ends(&lab, 64, &["restore", "--from-bucket"]);
+    ends(&lab, 0, &["restore", "--from-bucket=certs", "www"]);
+    assert_eq!(serials(&lab.store()).len(), 1);
+    ends(&lab, 3, &["restore", "--from-bucket=certs", "nobody"]);
+}

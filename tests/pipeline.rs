@@ -17,6 +17,7 @@ mod pipeline {
     mod resumed;
     mod rig;
     mod saved;
+    mod secrets;
     mod settled;
     mod stopped;
     #[cfg(feature = "soak")]

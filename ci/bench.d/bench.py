@@ -23,9 +23,10 @@ def main(scope, built):
     repeats, peer_names = SCOPES[scope]
     tool, bench = (Path(built).resolve() / name for name in ("countersign", "examples/bench"))
     print(f"{platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f} at the start, {repeats} runs each\n")
-    issuance(tool, bench, repeats, peer_names)
     planning(tool, bench)
     verification(bench)
+    # Last, because the other tools take long and mostly wait.
+    issuance(tool, bench, repeats, peer_names)
 
 
 def issuance(tool, bench, repeats, peer_names):
@@ -123,6 +124,7 @@ def verification(bench):
         seconds, again = walked["all"]["seconds"], walked["nothing_new"]["seconds"] * 1000
         goals = [(f"{goal} s", seconds < goal), ("30 ms", again < 30)]
         print(f"| {commits:,} | {seconds:.2f} | {again:.1f} | {cost.cpu:.2f} | {cost.rss:.0f} | {verdict(goals)} |", flush=True)
+    print()
 
 
 if __name__ == "__main__":

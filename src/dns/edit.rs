@@ -228,6 +228,8 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(1000))]
+
         #[test]
         fn no_foreign_value_is_lost_and_every_value_is_in_one_change(
             foreign in proptest::collection::vec("[a-z]{1,4}", 0..5),

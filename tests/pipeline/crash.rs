@@ -35,7 +35,9 @@ pub fn assert_whole(lab: &Lab, version: u64, places: &[&str]) {
     lab.done();
     let told = format!("after {places:?}: {:?}", lab.sandbox.log().counts());
     assert_eq!(lab.sandbox.issued().len() as u64, version, "{told}");
-    assert_eq!((lab.live("www"), lab.published("www")), (Some(version), Some(version)), "{told}");
+    // A number that a write which was cut short had taken is not used again.
+    let live = lab.live("www");
+    assert!(live >= Some(version) && live == lab.published("www"), "{live:?} {told}");
     assert_eq!(lab.sandbox.records("ZONE1"), [foreign()], "{told}");
     assert!(lab.inventory().journal.is_empty(), "{told}");
     assert!(!lab.path("state/journal/www.key").exists(), "{told}");

@@ -136,7 +136,7 @@ pub const FAULTS: &[Fault] = &[
          journal, at each pair of them, and at each call that changes the store",
         By(&[
             "a_killed_run_leaves_a_report_that_says_so",
-            "a_store_that_is_killed_at_any_sync_or_rename_is_as_before_or_as_after",
+            "a_store_that_is_killed_at_any_write_or_sync_or_rename_is_as_before_or_as_after",
             "a_store_that_is_killed_at_any_other_call_is_as_before_or_as_after",
             "a_run_that_is_killed_at_any_write_to_its_store_costs_no_second_certificate",
             "two_crashes_on_the_way_to_a_first_certificate_cost_no_second_one",

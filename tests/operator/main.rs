@@ -3,6 +3,7 @@
 mod documents;
 mod iam_policy;
 mod init;
+mod network;
 mod printed;
 
 use std::fs;

@@ -37,6 +37,7 @@ mod signals;
 mod source;
 mod ssh_gate;
 mod status;
+mod tell;
 mod term;
 mod validate;
 mod verify;

@@ -41,6 +41,7 @@ pub struct Config {
     pub hooks: Hooks,
     /// Where figures for Prometheus are written after each apply.
     pub metrics: Option<PathBuf>,
+    pub notify: Notify,
 }
 
 /// The config repo.
@@ -164,6 +165,13 @@ impl Default for Limits {
     }
 }
 
+/// Who is told when an apply went wrong.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Notify {
+    /// A file with the URL to POST to: such URLs are secrets.
+    pub webhook_file: Option<PathBuf>,
+}
+
 /// Programs to run after a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub struct Hooks {
@@ -179,7 +187,15 @@ impl Config {
             self.repository.url = base.join(&self.repository.url).to_string_lossy().into_owned();
         }
         let roots = self.authorities.values_mut().map(|authority| &mut authority.root);
-        for path in roots.chain([&mut self.repository.ssh_key, &mut self.trust.policy, &mut self.metrics]).flatten() {
+        for path in roots
+            .chain([
+                &mut self.repository.ssh_key,
+                &mut self.trust.policy,
+                &mut self.metrics,
+                &mut self.notify.webhook_file,
+            ])
+            .flatten()
+        {
             *path = base.join(&*path);
         }
         self.trust.allowed_signers = base.join(&self.trust.allowed_signers);

@@ -22,6 +22,7 @@ pub mod journal;
 pub mod lineage;
 pub mod list;
 pub mod name;
+pub mod notify;
 pub mod outcome;
 pub mod plan;
 pub mod port;

@@ -8,7 +8,9 @@ use time::OffsetDateTime;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::tell;
 use crate::clock::SystemClock;
+use crate::config::Notify;
 use crate::fault::Fault;
 use crate::port::{Clock, Inventory, Store};
 use crate::report::{Check, Run, junit, metrics};
@@ -35,6 +37,8 @@ pub struct Reports {
     pub store: Option<Arc<FileStore>>,
     /// Where the figures of the run go, if somebody wants them.
     pub metrics: Option<PathBuf>,
+    /// Who is told if the run goes wrong.
+    pub notify: Option<Notify>,
 }
 
 impl Reports {
@@ -82,8 +86,13 @@ pub fn reported(
     body: impl FnOnce(&mut Reports) -> Result<Ended, Failure>,
 ) -> Exit {
     let facts = vec![("command", command.to_owned()), ("version", env!("CARGO_PKG_VERSION").to_owned())];
-    let mut reports =
-        Reports { run: Run::begun(SystemClock.now(), facts), files: Vec::new(), store: None, metrics: None };
+    let mut reports = Reports {
+        run: Run::begun(SystemClock.now(), facts),
+        files: Vec::new(),
+        store: None,
+        metrics: None,
+        notify: None,
+    };
     let begun = junit.map_or(Ok(()), |file| reports.also(absolute(file)));
     let result = begun.map_err(Failure::from).and_then(|()| body(&mut reports));
     let ended = result.unwrap_or_else(|failure| {
@@ -126,6 +135,9 @@ fn finish(command: &str, mut ended: Ended, mut reports: Reports, output: &Output
     if let Err(fault) = reports.save().and(figures) {
         Failure::from(fault).show(command, output);
         ended.exit = if ended.exit == Exit::Done { Exit::Failed } else { ended.exit };
+    }
+    if let Some(notify) = &reports.notify {
+        tell::people(notify, &reports.run, ended.exit, &ended.summary);
     }
     output.summary(command, ended.exit, &ended.summary);
     ended.exit

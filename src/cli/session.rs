@@ -33,6 +33,7 @@ pub struct Session {
 impl Session {
     pub fn open(global: &Global, operation: &str, reports: &mut Reports) -> Result<Self, Failure> {
         let config = settings::load(global)?;
+        reports.notify = (operation == "apply").then(|| config.notify.clone());
         let store = Arc::new(FileStore::open(&config.state)?);
         let lock = Lock::acquire(&config.state, operation, reports.now())?;
         reports.store = Some(store.clone());

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use time::Duration;
 
 use super::{
-    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Provided, Repository, Route53, Trust, ZonePin, value,
+    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Notify, Provided, Repository, Route53, Trust, ZonePin,
+    value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
 use crate::name::CommitId;
@@ -14,7 +15,7 @@ use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 14] = [
     "version",
     "state",
     "every",
@@ -28,6 +29,7 @@ const KEYS: [&str; 13] = [
     "limits",
     "hooks",
     "metrics",
+    "notify",
 ];
 
 impl Config {
@@ -61,6 +63,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
     let placeholders = file.get("placeholders").map_or(Some(true), |node| node.flag(f));
     let limits = file.get("limits").map_or_else(|| Some(Limits::default()), |node| limits(node, f));
     let hooks = file.get("hooks").map_or_else(|| Some(Hooks::default()), |node| hooks(node, f));
+    let notify = file.get("notify").map_or_else(|| Some(Notify::default()), |node| notify(node, f));
     let metrics = file.get("metrics").and_then(|node| path(node, f));
     Some(Config {
         state: state?,
@@ -75,6 +78,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         limits: limits?,
         hooks: hooks?,
         metrics,
+        notify: notify?,
     })
 }
 
@@ -247,6 +251,11 @@ fn limits(node: &Node, f: &mut Findings<'_>) -> Option<Limits> {
         fields.get("max_changed_percent").map_or(Some(base.max_changed_percent), |node| node.number(0, 100, f));
     let least = fields.get("min_lineages").map_or(Some(base.min_lineages), |node| node.number(0, 1_000_000, f));
     Some(Limits { max_changed_percent: percent?, min_lineages: least? })
+}
+
+fn notify(node: &Node, f: &mut Findings<'_>) -> Option<Notify> {
+    let fields = Fields::of(node, "`notify`", &["webhook_file"], f)?;
+    Some(Notify { webhook_file: fields.get("webhook_file").and_then(|node| path(node, f)) })
 }
 
 fn hooks(node: &Node, f: &mut Findings<'_>) -> Option<Hooks> {

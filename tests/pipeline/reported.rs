@@ -130,3 +130,56 @@ fn figures_for_prometheus_say_how_the_run_ended_and_when_certificates_do() {
     assert!(figures.lines().any(|found| found == line), "{figures}");
     assert!(figures.contains("\ncountersign_run_exit_code 4\n"), "{figures}");
 }
+
+/// Takes one POST and gives its body.
+fn webhook() -> (String, std::thread::JoinHandle<serde_json::Value>) {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}/secret-path", listener.local_addr().unwrap());
+    let posted = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut text = Vec::new();
+        let body = loop {
+            let mut chunk = [0; 4096];
+            let read = std::io::Read::read(&mut stream, &mut chunk).unwrap();
+            text.extend_from_slice(&chunk[..read]);
+            let text = String::from_utf8_lossy(&text);
+            if let Some(body) = text.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok()) {
+                break body;
+            }
+        };
+        std::io::Write::write_all(&mut stream, b"HTTP/1.1 204 No Content\r\n\r\n").unwrap();
+        body
+    });
+    (url, posted)
+}
+
+#[test]
+fn people_are_told_once_of_a_run_that_was_refused() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    lab.done();
+    let (url, posted) = webhook();
+    lab.write("webhook", &format!("{url}\n"));
+    lab.write("countersign.yaml", &format!("{}notify: {{webhook_file: webhook}}\n", lab.read("countersign.yaml")));
+    lab.done();
+    lab.unsigned_list(&[("evil", "evil.example.com")]);
+
+    let ran = lab.apply();
+
+    assert_eq!(ran.code, Some(4));
+    let news = posted.join().unwrap();
+    assert_eq!((news["exit"].as_u64(), news["failed"][0]["code"].as_str()), (Some(4), Some("S01-unsigned")), "{news}");
+    assert!(news["text"].as_str().unwrap().starts_with("countersign apply: refused (exit 4): "), "{news}");
+    assert!(!format!("{ran:?}").contains("secret-path"));
+}
+
+#[test]
+fn a_webhook_that_is_gone_changes_nothing_but_the_log() {
+    let lab = Lab::new();
+    lab.write("webhook", "http://127.0.0.1:1/secret-path");
+    lab.write("countersign.yaml", &format!("{}notify: {{webhook_file: webhook}}\n", lab.read("countersign.yaml")));
+    lab.unsigned_list(&[("evil", "evil.example.com")]);
+    let ran = lab.apply();
+    assert_eq!(ran.code, Some(4));
+    assert!(ran.err.contains("notify:webhook") && !ran.err.contains("secret-path"), "{}", ran.err);
+}

@@ -27,6 +27,7 @@ pub mod outcome;
 pub mod plan;
 pub mod port;
 pub mod premerge;
+pub mod program;
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

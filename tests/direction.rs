@@ -23,7 +23,7 @@ const EFFECTS: [&str; 9] = [
 ];
 
 /// What must not be named in a module: (module, others).
-const FORBIDDEN: [(&str, &[&str]); 13] = [
+const FORBIDDEN: [(&str, &[&str]); 14] = [
     ("ca", &["source", "dns", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("dns", &["source", "ca", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("bucket", &["source", "ca", "dns", "store", "plan", "apply", "report", "cli", "list"]),
@@ -36,6 +36,7 @@ const FORBIDDEN: [(&str, &[&str]); 13] = [
     ("import", &["source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "trust"]),
     ("report", &["source", "ca", "dns", "store", "bucket", "apply", "cli"]),
     ("port", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli"]),
+    ("program", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
     ("journal", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
 ];
 

@@ -129,7 +129,10 @@ fn run(cli: Cli, output: &Output) -> Exit {
 
 fn surroundings(is_terminal: bool) -> Surroundings {
     let set = |name| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-    Surroundings { is_terminal, no_color: set("NO_COLOR"), is_automated: set("CI") || set("BUILD_NUMBER") }
+    let size = rustix::termios::tcgetwinsize(std::io::stdout()).ok();
+    let width = size.filter(|_| is_terminal).map(|size| usize::from(size.ws_col)).filter(|width| *width >= 40);
+    let is_automated = set("CI") || set("BUILD_NUMBER");
+    Surroundings { is_terminal, width, no_color: set("NO_COLOR"), is_automated }
 }
 
 #[cfg(test)]

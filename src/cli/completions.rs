@@ -9,6 +9,6 @@ use crate::cli::output::Output;
 pub fn run(args: &Args, output: &Output) -> Exit {
     let mut script = Vec::new();
     clap_complete::generate(args.shell, &mut Cli::command(), "countersign", &mut script);
-    output.text(&String::from_utf8_lossy(&script));
+    output.exactly(&String::from_utf8_lossy(&script));
     Exit::Done
 }

@@ -20,7 +20,7 @@ use crate::report::Check;
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     match settings::load(global).and_then(|config| policy(&config, args)) {
         Ok(policy) => {
-            output.text(&format!("{policy:#}\n"));
+            output.exactly(&format!("{policy:#}\n"));
             output.json("iam-policy", json!({"exit": 0, "policy": policy}));
             Exit::Done
         }

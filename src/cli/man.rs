@@ -15,7 +15,7 @@ use crate::store::write;
 pub fn run(args: &Args, output: &Output) -> Exit {
     let command = whole();
     let done = match &args.dir {
-        None => page(&command).map(|page| output.text(&page)),
+        None => page(&command).map(|page| output.exactly(&page)),
         Some(folder) => pages(command, folder),
     };
     match done {

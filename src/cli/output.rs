@@ -8,7 +8,7 @@ use serde_json::Value;
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
 use crate::cli::term::{self, Surroundings};
-use crate::report::terminal::Paint;
+use crate::report::terminal::{Paint, fold};
 
 /// The version of all JSON output.
 pub const JSON_VERSION: u32 = 1;
@@ -39,8 +39,16 @@ impl Output {
         }
     }
 
-    /// Text of the answer, for people only.
+    /// Text of the answer, for people only. At a terminal long lines are folded.
     pub fn text(&self, text: &str) {
+        match self.around.width {
+            Some(width) => self.exactly(&fold(text, width)),
+            None => self.exactly(text),
+        }
+    }
+
+    /// Text of the answer that programs read as it stands: scripts, units, policies.
+    pub fn exactly(&self, text: &str) {
         if !self.json && !self.quiet {
             write(&mut std::io::stdout().lock(), text);
         }

@@ -18,7 +18,7 @@ const HOUR: i64 = 2;
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     match schedule(global, args) {
         Ok(text) => {
-            output.text(&text);
+            output.exactly(&text);
             Exit::Done
         }
         Err(failure) => {

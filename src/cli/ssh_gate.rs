@@ -52,7 +52,7 @@ const LINES: [(&str, Answer); 9] = [
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     let done = match &args.command {
         Some(GateCommand::Authorize(args)) => authorize::line(global, args).map(|line| {
-            output.text(&line);
+            output.exactly(&line);
             Exit::Done
         }),
         None => answer(global, output),
@@ -122,7 +122,7 @@ fn hand_over(junit: &Path, output: &Output) -> Result<Exit, Failure> {
             .caused_by(&error)
             .hint("run `verify`, `plan` or `apply` first")
     })?;
-    output.text(&text);
+    output.exactly(&text);
     Ok(Exit::Done)
 }
 

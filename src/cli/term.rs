@@ -15,6 +15,8 @@ pub enum ColorChoice {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Surroundings {
     pub is_terminal: bool,
+    /// Columns of the terminal, if there is one that says.
+    pub width: Option<usize>,
     /// `NO_COLOR` is set and not empty (no-color.org).
     pub no_color: bool,
     /// `CI` or `BUILD_NUMBER` is set.
@@ -40,7 +42,8 @@ pub fn shows_progress(around: Surroundings) -> bool {
 mod tests {
     use super::*;
 
-    const TERMINAL: Surroundings = Surroundings { is_terminal: true, no_color: false, is_automated: false };
+    const TERMINAL: Surroundings =
+        Surroundings { is_terminal: true, width: None, no_color: false, is_automated: false };
 
     #[test]
     fn colour_is_for_terminals_unless_somebody_says_otherwise() {

@@ -1,5 +1,7 @@
 //! What people read: the plan, the result of an apply, faults.
 
+mod fold;
+
 use std::fmt::Write;
 
 use time::OffsetDateTime;
@@ -10,6 +12,8 @@ use crate::outcome::Outcome;
 use crate::plan::{Action, Mode, Plan, Reason, Step, days};
 use crate::port::Inventory;
 use crate::report::{Applied, Run};
+
+pub use fold::fold;
 
 /// Paints or does not. Words are complete without colour.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

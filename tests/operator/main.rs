@@ -5,6 +5,7 @@ mod iam_policy;
 mod init;
 mod network;
 mod printed;
+mod terminal;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;

@@ -62,7 +62,7 @@ mod tests {
     fn a_line_goes_on_below_its_last_column() {
         let line = "ok    repo  the branch is where it was last night and the night before\n";
         let folded =
-            "ok    repo  the branch is where it\n            was last night and the night\n            before\n";
+            "ok    repo  the branch is where it was\n            last night and the night\n            before\n";
         assert_eq!(fold(line, 40), folded);
     }
 

@@ -170,6 +170,8 @@ impl Default for Limits {
 pub struct Notify {
     /// A file with the URL to POST to: such URLs are secrets.
     pub webhook_file: Option<PathBuf>,
+    /// A program with its arguments, which reads the same JSON. Empty for none.
+    pub command: Vec<String>,
 }
 
 /// Programs to run after a change.

@@ -1,5 +1,8 @@
 //! Tells people, once for each apply that went wrong.
 
+use std::path::Path;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
@@ -7,8 +10,12 @@ use crate::cli::session::runtime;
 use crate::config::{Notify, read};
 use crate::fault::Fault;
 use crate::notify;
+use crate::program::Program;
 use crate::report::{Case, Run, Verdict};
 use crate::secret::Secret;
+
+/// How long a program may take to tell people.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// People are told of what they may have to do something about.
 fn matters(exit: Exit) -> bool {
@@ -26,6 +33,17 @@ pub fn people(settings: &Notify, run: &Run, exit: Exit, summary: &str) {
     {
         tracing::warn!("nobody was told by the webhook: {fault}");
     }
+    if !settings.command.is_empty()
+        && let Err(fault) = run_program(&settings.command, &news)
+    {
+        tracing::warn!("nobody was told by `notify.command`: {fault}");
+    }
+}
+
+fn run_program(argv: &[String], news: &Value) -> Result<(), Fault> {
+    let stdin = news.to_string().into_bytes();
+    let program = Program { argv, environment: &[], stdin: &stdin, folder: Path::new("/"), timeout: TIMEOUT };
+    runtime()?.block_on(program.run()).map(drop)
 }
 
 fn post(url: String, news: &Value) -> Result<(), Fault> {

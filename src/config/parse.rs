@@ -254,8 +254,9 @@ fn limits(node: &Node, f: &mut Findings<'_>) -> Option<Limits> {
 }
 
 fn notify(node: &Node, f: &mut Findings<'_>) -> Option<Notify> {
-    let fields = Fields::of(node, "`notify`", &["webhook_file"], f)?;
-    Some(Notify { webhook_file: fields.get("webhook_file").and_then(|node| path(node, f)) })
+    let fields = Fields::of(node, "`notify`", &["webhook_file", "command"], f)?;
+    let webhook_file = fields.get("webhook_file").and_then(|node| path(node, f));
+    Some(Notify { webhook_file, command: all(&fields, "command", value::argument, f) })
 }
 
 fn hooks(node: &Node, f: &mut Findings<'_>) -> Option<Hooks> {

@@ -54,6 +54,11 @@ pub(super) fn ref_name(text: &str) -> Result<String, String> {
     check(text, fits && !text.ends_with('.'), || format!("`{text}` is not a full ref name such as `refs/heads/main`"))
 }
 
+/// A word of a command line. There is no shell, so anything goes but what no program can be given.
+pub(super) fn argument(text: &str) -> Result<String, String> {
+    check(text, !text.is_empty() && !text.contains('\0'), || "a word of a command is empty".to_owned())
+}
+
 /// A path inside the config repo; a folder has `/` at the end.
 pub(super) fn list_path(text: &str) -> Result<String, String> {
     let path = text.strip_suffix('/').unwrap_or(text);

@@ -183,3 +183,14 @@ fn a_webhook_that_is_gone_changes_nothing_but_the_log() {
     assert_eq!(ran.code, Some(4));
     assert!(ran.err.contains("notify:webhook") && !ran.err.contains("secret-path"), "{}", ran.err);
 }
+
+#[test]
+fn a_program_is_told_the_same() {
+    let lab = Lab::new();
+    let notify = format!("notify: {{command: [/usr/bin/tee, {}]}}\n", lab.path("news").display());
+    lab.write("countersign.yaml", &format!("{}{notify}", lab.read("countersign.yaml")));
+    lab.unsigned_list(&[("evil", "evil.example.com")]);
+    assert_eq!(lab.apply().code, Some(4));
+    let news: serde_json::Value = serde_json::from_str(&lab.read("news")).unwrap();
+    assert_eq!(news["failed"][0]["code"], "S01-unsigned", "{news}");
+}

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::fault::{Fault, Retry};
-use crate::lineage::{Meta, SCHEMA};
+use crate::lineage::{Imported, Meta, SCHEMA};
 use crate::name::Digest;
 use crate::secret::Secret;
 
@@ -29,6 +29,9 @@ pub struct Export {
     #[serde(with = "time::serde::rfc3339")]
     pub made_at: OffsetDateTime,
     pub lineages: Vec<Kept>,
+    /// Certificates of other tools that wait for the list.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub imported: Vec<Waiting>,
     /// What belongs to no lineage. Only in an export of a whole store.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub store: Option<Rest>,
@@ -47,6 +50,19 @@ pub struct Kept {
     /// ETags of the pointers that were written for it, by bucket.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub published: BTreeMap<String, String>,
+    /// The newest of ours, if this one is somebody else's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub below: Option<Box<Kept>>,
+}
+
+/// A certificate of another tool.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Waiting {
+    pub imported: Imported,
+    pub cert: String,
+    pub chain: String,
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "secret")]
+    pub privkey: Option<Secret>,
 }
 
 /// A store without its lineages.
@@ -55,6 +71,9 @@ pub struct Rest {
     /// `trust-state.json`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trust_state: Option<serde_json::Value>,
+    /// `first-seen.json`
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_seen: Option<serde_json::Value>,
     /// `ledger.json`
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ledger: Option<serde_json::Value>,
@@ -77,6 +96,13 @@ pub struct Account {
 }
 
 impl Export {
+    /// Whether everything in it has its private key, so that it can be restored.
+    pub fn has_keys(&self) -> bool {
+        let below = self.lineages.iter().filter_map(|kept| kept.below.as_deref());
+        let kept = self.lineages.iter().chain(below).all(|kept| kept.privkey.is_some());
+        kept && self.imported.iter().all(|waiting| waiting.privkey.is_some())
+    }
+
     /// The bytes of the file.
     pub fn seal(&self) -> Zeroizing<Vec<u8>> {
         let export = Zeroizing::new(serde_json::to_string(self).expect("an export is plain data"));
@@ -164,7 +190,14 @@ mod tests {
         let account = Account { authority: "lab".into(), key: Some(Secret::new("hunter2".into())), url: None };
         let store = Rest { accounts: vec![account], audit: "{}\n".into(), ..Rest::default() };
         let made_at = datetime!(2026-06-01 02:00 UTC);
-        Export { format: FORMAT, by: "test".into(), made_at, lineages: Vec::new(), store: Some(store) }
+        Export {
+            format: FORMAT,
+            by: "test".into(),
+            made_at,
+            lineages: Vec::new(),
+            imported: Vec::new(),
+            store: Some(store),
+        }
     }
 
     #[test]

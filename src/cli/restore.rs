@@ -35,6 +35,8 @@ struct Version {
     stashed: bool,
     /// ETags of the pointers that were written for it, by bucket.
     published: Vec<(String, String)>,
+    /// The newest of ours, if this one is somebody else's.
+    below: Option<Box<Version>>,
     from: String,
 }
 
@@ -45,7 +47,10 @@ struct Row {
 }
 
 enum Became {
+    /// Live, or stashed.
     Restored(Box<Stored>, bool),
+    /// An import, which waits for the list.
+    Waits,
     /// The store has this very certificate.
     Have,
     /// What the store has ends later.
@@ -67,7 +72,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
         }
     }
     let count = |is: fn(&Row) -> bool| rows.iter().filter(|row| is(row)).count();
-    let restored = count(|row| matches!(row.result, Ok(Became::Restored(..))));
+    let restored = count(|row| matches!(row.result, Ok(Became::Restored(..) | Became::Waits)));
     let failed = count(|row| row.result.is_err());
     let exit = if failed > 0 { Exit::Partial } else { Exit::Done };
     output.json("restore", json!({"exit": exit as u8, "lineages": rows.iter().map(object).collect::<Vec<_>>()}));
@@ -91,6 +96,7 @@ fn text(row: &Row) -> String {
             let place = if *stashed { "the stash" } else { "live" };
             format!("restored to {place} as v{}, until {}", stored.meta.version, stored.facts().not_after.date())
         }
+        Ok(Became::Waits) => "imported: waits until the list has it".into(),
         Ok(Became::Have) => "is there already".into(),
         Ok(Became::Older) => "kept: what the store has ends later".into(),
         Err(fault) => fault.to_string(),
@@ -100,6 +106,7 @@ fn text(row: &Row) -> String {
 fn object(row: &Row) -> Value {
     let state = match &row.result {
         Ok(Became::Restored(..)) => "restored",
+        Ok(Became::Waits) => "imported",
         Ok(Became::Have) => "have",
         Ok(Became::Older) => "older",
         Err(_) => "failed",
@@ -114,41 +121,59 @@ fn bring_back(session: &Session, inventory: &Inventory, version: Version) -> Row
 }
 
 fn try_bring_back(session: &Session, inventory: &Inventory, version: Version) -> Result<Became, Fault> {
-    let (lineage, store) = (&version.meta.lineage, &session.store);
+    let lineage = &version.meta.lineage;
     if let Some(fault) = inventory.broken.get(lineage) {
         return Err(fault.clone());
     }
-    let (_, facts, _) = check_foreign(&version.pems.privkey, &version.pems.fullchain())?;
-    if facts != version.meta.facts {
-        return Err(
-            Fault::new("restore:damaged", "the certificate is not the one that its facts describe").retry(Retry::Never)
-        );
-    }
-    if let Some(held) = inventory.live.get(lineage).or_else(|| inventory.stash.get(lineage)) {
-        match held.facts() {
-            held if *held == facts => return Ok(Became::Have),
-            held if held.not_after >= facts.not_after => return Ok(Became::Older),
-            _ => {}
+    check(&version)?;
+    let live = inventory.live.get(lineage);
+    match live.or_else(|| inventory.stash.get(lineage)).map(Stored::facts) {
+        Some(held) if *held == version.meta.facts => return Ok(Became::Have),
+        Some(held) if held.not_after >= version.meta.facts.not_after => return Ok(Became::Older),
+        Some(_) => {}
+        None => {
+            if let Some(below) = &version.below {
+                check(below)?;
+                put(session, below)?;
+            }
         }
     }
+    let stored = put(session, &version)?;
+    // What is live here stays live, whatever it was where it comes from.
+    let stashed = version.stashed && live.is_none();
+    if stashed {
+        session.store.stash(lineage)?;
+    }
+    Ok(Became::Restored(Box::new(stored), stashed))
+}
+
+fn check(version: &Version) -> Result<(), Fault> {
+    let (_, facts, _) = check_foreign(&version.pems.privkey, &version.pems.fullchain())?;
+    if facts != version.meta.facts {
+        let text = "the certificate is not the one that its facts describe";
+        return Err(Fault::new("restore:damaged", text).retry(Retry::Never));
+    }
+    Ok(())
+}
+
+/// Makes a version live.
+fn put(session: &Session, version: &Version) -> Result<Stored, Fault> {
+    let (meta, store) = (&version.meta, &session.store);
     // Before it stands there, as with an order: what a crash leaves is then explained.
     let record = Record {
-        by: Some(version.meta.provenance.clone()),
-        lineage: Some(lineage.clone()),
-        names: facts.identifiers.clone(),
-        serial: Some(facts.serial),
+        by: Some(meta.provenance.clone()),
+        lineage: Some(meta.lineage.clone()),
+        names: meta.facts.identifiers.clone(),
+        serial: Some(meta.facts.serial.clone()),
         result: Some(format!("from {}", version.from)),
         ..Record::new(Kind::Restored)
     };
     store.append_audit(&[record], session.clock.now())?;
-    let stored = store.restore(version.meta.clone(), &version.pems)?;
-    for (bucket, etag) in version.published.iter().filter(|_| stored.meta.version == version.meta.version) {
+    let stored = store.restore(meta.clone(), &version.pems)?;
+    for (bucket, etag) in version.published.iter().filter(|_| stored.meta.version == meta.version) {
         store.record_published(&stored, bucket, etag)?;
     }
-    if version.stashed {
-        store.stash(lineage)?;
-    }
-    Ok(Became::Restored(Box::new(stored), version.stashed))
+    Ok(stored)
 }
 
 fn unknown(name: &LineageName, place: &str) -> Row {

@@ -8,7 +8,8 @@ use countersign::port::Store;
 use countersign::sandbox::Mishap;
 use countersign::store::FileStore;
 
-use super::rig::{BUCKET, Lab, lineage};
+use super::life::provide;
+use super::rig::{BINARY, BUCKET, Lab, lineage};
 
 const TWO: [(&str, &str); 2] = [("api", "api.example.com"), ("www", "www.example.com, example.com")];
 
@@ -110,14 +111,56 @@ fn keys_are_exported_only_when_asked_for() {
 }
 
 #[test]
+fn what_lies_below_somebody_elses_and_what_was_imported_move_too() {
+    let lab = lab();
+    lab.list(&[TWO[0], ("www", "domains: [www.example.com, example.com], provided: shop")]);
+    provide(&lab, "www.example.com, example.com");
+    lab.done();
+    let [key, chain] = ["privkey", "fullchain"].map(|file| format!("state/live/api/{file}.pem"));
+    ends(&lab, 0, &["import", "pem", "--name", "copy", "--key", &key, "--chain", &chain]);
+    export(&lab, "all.export", &[]);
+    let [config, file] = other_machine(&lab);
+    let text = ends(&lab, 0, &[config, file, "restore", "all.export"]);
+    assert!(text.contains("www   restored to live as v2"), "{text}");
+    assert!(text.contains("copy  imported: waits until the list has it"), "{text}");
+
+    lab.sandbox.log().clear();
+    lab.list(&[TWO[1], ("copy", "api.example.com")]);
+    let ran = lab.run(&[config, file, "apply", "--auto-approve"]);
+    assert_eq!((ran.code, lab.count("newOrder")), (Some(0), 0), "{ran:?}");
+    let held = serials(&moved(&lab));
+    let first = lab.store().versions(&lineage("www")).unwrap()[0].facts().serial.clone();
+    assert_eq!(held[1], ("www".to_owned(), first));
+    assert_eq!(held[0].1, lab.inventory().live[&lineage("api")].facts().serial);
+    ends(&lab, 0, &[config, file, "audit"]);
+}
+
+#[test]
+fn what_is_live_here_stays_live_though_it_was_stashed_there() {
+    let lab = Lab::new();
+    lab.list(&[TWO[0], ("www", "domains: [www.example.com], profile: shortlived")]);
+    lab.done();
+    export(&lab, "first.export", &[]);
+    lab.list(&[TWO[0], ("www", "www.example.com")]);
+    lab.done();
+    lab.list(&TWO[..1]);
+    lab.done();
+    export(&lab, "stashed.export", &[]);
+    let [config, file] = other_machine(&lab);
+    ends(&lab, 0, &[config, file, "restore", "first.export"]);
+    let text = ends(&lab, 0, &[config, file, "restore", "stashed.export"]);
+    assert!(text.contains("www  restored to live as v2"), "{text}");
+}
+
+#[test]
 fn an_export_is_private_under_any_umask_and_overwrites_nothing() {
     let lab = lab();
-    let line = format!("umask 000; exec {} export --with-keys --out all.export", env!("CARGO_BIN_EXE_countersign"));
+    let line = format!("umask 000; exec {BINARY} export --with-keys --out all.export");
     let run = |line: &str| Command::new("sh").args(["-c", line]).current_dir(lab.path("")).output().unwrap();
     assert!(run(&line).status.success());
     assert!(run(&line.replace("all.export", "folder/")).status.success());
     let mode = |name: &str| lab.path(name).metadata().unwrap().permissions().mode() & 0o777;
-    let modes = ["all.export", "folder", "folder/export.json", "folder/www/privkey.pem"].map(mode);
+    let modes = ["all.export", "folder", "folder/EXPORT.json", "folder/www/privkey.pem"].map(mode);
     assert_eq!(modes, [0o600, 0o700, 0o600, 0o600]);
     let before = lab.read("all.export");
     assert!(ends(&lab, 1, &["export", "--out", "all.export"]).contains("export:exists"));
@@ -125,6 +168,58 @@ fn an_export_is_private_under_any_umask_and_overwrites_nothing() {
     assert_eq!(lab.read("all.export"), before);
     std::os::unix::fs::symlink("all.export", lab.path("link")).unwrap();
     assert!(ends(&lab, 1, &["export", "--out", "link"]).contains("export:exists"));
+}
+
+#[test]
+fn an_export_that_cannot_be_written_leaves_nothing_and_says_why() {
+    let lab = lab();
+    lab.write("file", "");
+    for out in ["/sys/all.export", "/sys/folder/", "file/all.export", "missing/all.export", "missing/folder/"] {
+        let text = ends(&lab, 1, &["export", "--with-keys", "--out", out]);
+        assert!(text.contains("[export:unwritable]") && text.contains("hint: "), "{out}: {text}");
+    }
+    // A limit of the shell stands for a full disk. The write fails after its first KiB.
+    for out in ["full.export", "full/"] {
+        let line = format!("trap '' XFSZ; ulimit -f 1; exec {BINARY} export --with-keys --out {out}");
+        let output = Command::new("sh").args(["-c", &line]).current_dir(lab.path("")).output().unwrap();
+        let text = String::from_utf8(output.stderr).unwrap();
+        assert!(output.status.code() == Some(1) && text.contains("[export:unwritable]"), "{out}: {text}");
+        let left = fs::read_dir(lab.path("")).unwrap().map(|entry| entry.unwrap().file_name());
+        assert!(!left.into_iter().any(|name| name.to_string_lossy().contains("full")), "{out}");
+    }
+}
+
+#[test]
+fn keys_are_not_written_through_a_link() {
+    let lab = lab();
+    fs::create_dir(lab.path("elsewhere")).unwrap();
+    std::os::unix::fs::symlink("elsewhere", lab.path("folder")).unwrap();
+    std::os::unix::fs::symlink("/dev/null", lab.path(".all.export.tmp")).unwrap();
+    ends(&lab, 1, &["export", "--with-keys", "--out", "folder/"]);
+    ends(&lab, 0, &["export", "--with-keys", "--out", "all.export"]);
+    assert!(fs::read_dir(lab.path("elsewhere")).unwrap().next().is_none());
+    assert!(lab.read("all.export").contains("PRIVATE KEY"));
+
+    let [config, file] = other_machine(&lab);
+    moved(&lab);
+    std::os::unix::fs::symlink("../../elsewhere", lab.path("moved/archive/www")).unwrap();
+    let text = ends(&lab, 3, &[config, file, "restore", "all.export"]);
+    assert!(text.contains("[store:foreign]"), "{text}");
+    assert!(fs::read_dir(lab.path("elsewhere")).unwrap().next().is_none());
+    assert_eq!(serials(&moved(&lab)).len(), 1);
+}
+
+#[test]
+fn an_account_of_another_ca_does_not_take_its_url_along() {
+    let lab = lab();
+    export(&lab, "all.export", &[]);
+    let [config, file] = other_machine(&lab);
+    let elsewhere =
+        lab.read("moved.yaml").replace("directory: \"https://127.0.0.1:", "directory: \"https://localhost:");
+    lab.write("moved.yaml", &elsewhere);
+    ends(&lab, 0, &[config, file, "restore", "all.export"]);
+    assert!(lab.path("moved/accounts/sandbox/key.pem").exists());
+    assert!(!lab.path("moved/accounts/sandbox/account.json").exists());
 }
 
 #[test]

@@ -19,7 +19,7 @@ use super::junit::Junit;
 pub const ZONES: [(&str, &str); 2] = [("ZONE1", "example.com"), ("ZONE2", "example.net")];
 pub const BUCKET: &str = "pki-certs";
 
-const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
+pub const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 
 /// Nothing in these tests takes this long, unless it hangs.
 const DEADLINE: Duration = Duration::from_secs(90);

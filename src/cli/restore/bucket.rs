@@ -116,6 +116,7 @@ async fn version(
         meta,
         pems,
         published: vec![(name.to_owned(), etag)],
+        below: None,
         from: format!("bucket {name}"),
     })
 }

@@ -3,20 +3,21 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use tracing::warn;
 use zeroize::Zeroizing;
 
-use super::{Row, Version, bring_back, unknown};
+use super::{Became, Row, Version, bring_back, unknown};
 use crate::audit::{Chain, Kind, Record, chain::Extent};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::cli::{export, source};
-use crate::export::{Export, Kept, Rest};
+use crate::export::{Export, Kept, Rest, Waiting};
 use crate::fault::{Fault, Retry};
-use crate::lineage::Pems;
+use crate::lineage::{Pems, Stored};
 use crate::name::LineageName;
-use crate::port::{Accounts, Store};
+use crate::port::{Accounts, Inventory, Store};
 use crate::report::Check;
 use crate::store::Document;
 use crate::trust::TrustState;
@@ -36,25 +37,59 @@ pub fn restore(
         return Err(Failure::new(Exit::Usage, Check::Completed, fault));
     };
     let export = Export::open(&read(source)?)?;
-    if names.is_empty() && export.lineages.iter().any(|kept| kept.privkey.is_none()) {
+    if names.is_empty() && !export.has_keys() {
         return Err(no_keys().into());
     }
     trust(session, &export, names, reports)?;
     let inventory = session.store.observe()?;
     let from = format!("an export of {}", export.made_at.date());
-    let known: BTreeSet<LineageName> = export.lineages.iter().map(|kept| kept.meta.lineage.clone()).collect();
-    let wanted = export.lineages.into_iter().filter(|kept| names.is_empty() || names.contains(&kept.meta.lineage));
-    let mut rows: Vec<Row> = wanted
-        .map(|kept| {
-            let lineage = kept.meta.lineage.clone();
-            match version(kept, &from) {
-                Ok(version) => bring_back(session, &inventory, version),
-                Err(fault) => Row { lineage, result: Err(fault) },
-            }
-        })
-        .collect();
+    let lineages = export.lineages.iter().map(|kept| &kept.meta.lineage);
+    let known: BTreeSet<LineageName> =
+        lineages.chain(export.imported.iter().map(|waiting| &waiting.imported.lineage)).cloned().collect();
+    let wanted = |name: &LineageName| names.is_empty() || names.contains(name);
+    let mut rows = Vec::new();
+    for kept in export.lineages.into_iter().filter(|kept| wanted(&kept.meta.lineage)) {
+        let lineage = kept.meta.lineage.clone();
+        rows.push(match version(kept, &from) {
+            Ok(version) => bring_back(session, &inventory, version),
+            Err(fault) => Row { lineage, result: Err(fault) },
+        });
+    }
+    for waiting in export.imported.into_iter().filter(|waiting| wanted(&waiting.imported.lineage)) {
+        rows.push(Row { lineage: waiting.imported.lineage.clone(), result: import(session, &inventory, waiting) });
+    }
     rows.extend(names.difference(&known).map(|name| unknown(name, "the export")));
     Ok(rows)
+}
+
+/// One that waited there waits here.
+fn import(session: &Session, inventory: &Inventory, waiting: Waiting) -> Result<Became, Fault> {
+    let Waiting { imported, cert, chain, privkey } = waiting;
+    let lineage = &imported.lineage;
+    let waits = inventory.imported.get(lineage).map(|held| &held.facts);
+    let held = [&inventory.live, &inventory.stash, &inventory.set_aside];
+    if held
+        .into_iter()
+        .filter_map(|held| held.get(lineage))
+        .map(Stored::facts)
+        .chain(waits)
+        .any(|held| *held == imported.facts)
+    {
+        return Ok(Became::Have);
+    }
+    if waits.is_some_and(|held| held.not_after >= imported.facts.not_after) {
+        return Ok(Became::Older);
+    }
+    session.store.add_imported(&imported, &Pems { privkey: privkey.ok_or_else(no_keys)?, cert, chain })?;
+    let record = Record {
+        lineage: Some(lineage.clone()),
+        names: imported.facts.identifiers.clone(),
+        serial: Some(imported.facts.serial.clone()),
+        result: Some(format!("from {}", imported.from)),
+        ..Record::new(Kind::Imported)
+    };
+    session.store.append_audit(&[record], session.clock.now())?;
+    Ok(Became::Waits)
 }
 
 fn read(source: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
@@ -74,9 +109,10 @@ fn no_keys() -> Fault {
 }
 
 fn version(kept: Kept, from: &str) -> Result<Version, Fault> {
-    let Kept { stashed, meta, cert, chain, privkey, published } = kept;
+    let Kept { stashed, meta, cert, chain, privkey, published, below } = kept;
     let pems = Pems { privkey: privkey.ok_or_else(no_keys)?, cert, chain };
-    Ok(Version { meta, pems, stashed, published: published.into_iter().collect(), from: from.to_owned() })
+    let below = below.map(|kept| version(*kept, from)).transpose()?.map(Box::new);
+    Ok(Version { meta, pems, stashed, published: published.into_iter().collect(), below, from: from.to_owned() })
 }
 
 /// Lineages need a trust state, or the next run refuses the store. The one of a whole store moves with it; else the
@@ -99,8 +135,10 @@ fn trust(
     })?;
     audit(session, rest)?;
     accounts(session, rest)?;
-    if let Some(ledger) = &rest.ledger {
-        session.store.write_json(Document::Ledger, ledger)?;
+    for (document, value) in [(Document::Ledger, &rest.ledger), (Document::FirstSeen, &rest.first_seen)] {
+        if let Some(value) = value {
+            session.store.write_json(document, value)?;
+        }
     }
     Ok(session.store.write_json(Document::TrustState, &state)?)
 }
@@ -119,17 +157,30 @@ fn audit(session: &Session, rest: &Rest) -> Result<(), Fault> {
     session.store.append_audit(&[record], session.clock.now()).map(drop)
 }
 
-/// Accounts of authorities for which the store has none.
+/// Accounts of authorities for which the store has none. Of any other the operator is told.
 fn accounts(session: &Session, rest: &Rest) -> Result<(), Fault> {
     for account in &rest.accounts {
         let Some(key) = &account.key else { continue };
-        let Some(authority) = session.config.authorities.get(&account.authority) else { continue };
-        if session.store.load(&account.authority)?.is_none() {
-            session.store.save_key(&account.authority, key)?;
-            if let Some(url) = &account.url {
-                session.store.save_url(&account.authority, &authority.directory, url)?;
+        let name = &account.authority;
+        let Some(authority) = session.config.authorities.get(name) else {
+            warn!("the account of `{name}` was not restored: the runner's config has no such authority");
+            continue;
+        };
+        match session.store.load(name)? {
+            Some((held, _)) if held != *key => warn!("the account of `{name}` that is here is kept"),
+            Some(_) => {}
+            None => {
+                session.store.save_key(name, key)?;
+                if let Some(url) = account.url.as_ref().filter(|url| origin(url) == origin(&authority.directory)) {
+                    session.store.save_url(name, &authority.directory, url)?;
+                }
             }
         }
     }
     Ok(())
+}
+
+/// Scheme and host of a URL. A CA's account is of no use at another one; without its URL the CA is asked for it.
+fn origin(url: &str) -> Vec<&str> {
+    url.splitn(4, '/').take(3).collect()
 }

@@ -333,3 +333,26 @@ fn one_lineage_comes_back_from_the_bucket_by_name() {
     assert_eq!(serials(&lab.store()).len(), 1);
     ends(&lab, 3, &["restore", "--from-bucket=certs", "nobody"]);
 }
+
+#[test]
+fn neither_an_old_export_nor_the_machine_that_was_left_takes_a_bucket_back() {
+    let lab = lab();
+    export(&lab, "old.export", &[]);
+    let ran = lab.run(&["apply", "--auto-approve", "--force", "www", "--reason", "test"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let [config, file] = other_machine(&lab);
+    ends(&lab, 0, &[config, file, "restore", "old.export"]);
+    let ran = lab.run(&[config, file, "apply", "--auto-approve"]);
+    assert!(ran.code == Some(4) && ran.err.contains("countersign restore --from-bucket"), "{ran:?}");
+    assert_eq!(lab.published("www"), Some(2));
+    let text = ends(&lab, 0, &[config, file, "restore", "--from-bucket=certs"]);
+    assert!(text.contains("www  restored to live as v2"), "{text}");
+    assert_eq!(lab.run(&[config, file, "apply", "--auto-approve"]).code, Some(0));
+
+    // The machine that was left behind does not publish over it.
+    let ran = lab.run(&[config, file, "apply", "--auto-approve", "--force", "www", "--reason", "test"]);
+    assert_eq!(ran.code, Some(0), "{ran:?}");
+    let ran = lab.apply();
+    assert!(ran.code == Some(4) && ran.err.contains("another store publishes here"), "{ran:?}");
+    assert_eq!(lab.published("www"), Some(3));
+}

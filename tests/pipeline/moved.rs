@@ -23,6 +23,17 @@ fn lab() -> Lab {
     lab
 }
 
+/// A lab whose `www` was exported, and then followed by a version that ends later.
+fn renewed() -> Lab {
+    let lab = Lab::new();
+    lab.list(&[TWO[0], ("www", "domains: [www.example.com], profile: shortlived")]);
+    lab.done();
+    export(&lab, "first.export", &[]);
+    lab.list(&[TWO[0], ("www", "www.example.com")]);
+    lab.done();
+    lab
+}
+
 /// The same runner on another machine: another store, nothing in it yet.
 fn other_machine(lab: &Lab) -> [&'static str; 2] {
     let config = lab.read("countersign.yaml").replace("state: state\n", "state: moved\n");
@@ -137,12 +148,7 @@ fn what_lies_below_somebody_elses_and_what_was_imported_move_too() {
 
 #[test]
 fn what_is_live_here_stays_live_though_it_was_stashed_there() {
-    let lab = Lab::new();
-    lab.list(&[TWO[0], ("www", "domains: [www.example.com], profile: shortlived")]);
-    lab.done();
-    export(&lab, "first.export", &[]);
-    lab.list(&[TWO[0], ("www", "www.example.com")]);
-    lab.done();
+    let lab = renewed();
     lab.list(&TWO[..1]);
     lab.done();
     export(&lab, "stashed.export", &[]);
@@ -224,12 +230,7 @@ fn an_account_of_another_ca_does_not_take_its_url_along() {
 
 #[test]
 fn what_ends_later_wins_whichever_side_has_it() {
-    let lab = Lab::new();
-    lab.list(&[TWO[0], ("www", "domains: [www.example.com], profile: shortlived")]);
-    lab.done();
-    export(&lab, "first.export", &[]);
-    lab.list(&[TWO[0], ("www", "www.example.com")]);
-    lab.done();
+    let lab = renewed();
     export(&lab, "second.export", &[]);
     let later = serials(&lab.store());
     let text = ends(&lab, 0, &["restore", "first.export"]);

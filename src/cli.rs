@@ -27,6 +27,7 @@ mod provided;
 mod record;
 mod reports;
 mod restore;
+mod runtime;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schedule;

@@ -8,7 +8,7 @@ use crate::cli::args::{Audit as Args, Global};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
-use crate::cli::session::runtime;
+use crate::cli::runtime::runtime;
 use crate::cli::{settings, source, wire};
 use crate::config::Config;
 use crate::diag::Severity;

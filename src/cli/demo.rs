@@ -7,7 +7,8 @@ use crate::cli::args::Demo as Args;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::sandbox::{Playground, runtime};
+use crate::cli::runtime::runtime;
+use crate::cli::sandbox::Playground;
 use crate::fault::Fault;
 
 /// What nobody with an allowed key asked for.

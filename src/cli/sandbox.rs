@@ -8,6 +8,7 @@ use crate::cli::args::Sandbox as Args;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::runtime::runtime;
 use crate::cli::signals::Signals;
 use crate::fault::Fault;
 use crate::name::CommitId;
@@ -50,11 +51,6 @@ fn serve(args: &Args, output: &Output) -> Result<(), Failure> {
         Signals::listen()?.orderly().asked().await;
         Ok(())
     })
-}
-
-pub fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
-    tokio::runtime::Runtime::new()
-        .map_err(|error| Fault::new("run:runtime", "failed to start the async runtime").caused_by(&error))
 }
 
 /// A folder with a signed config repo and a configuration, and the stand-ins that it names.

@@ -8,6 +8,7 @@ use crate::cli::args::{Global, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
+use crate::cli::runtime::runtime;
 use crate::cli::settings;
 use crate::cli::signals::Signals;
 use crate::clock::SystemClock;
@@ -59,15 +60,6 @@ impl Session {
         let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
         Ok(Choices { every: self.config.every, only: names(&selection.only)?.into_iter().collect(), force })
     }
-}
-
-/// For commands that ask the network.
-pub fn runtime() -> Result<tokio::runtime::Runtime, Fault> {
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(|error| Fault::new("run:runtime", "failed to start the async runtime").caused_by(&error))
 }
 
 fn parse_name(text: &str) -> Result<LineageName, Failure> {

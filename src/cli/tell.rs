@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
-use crate::cli::session::runtime;
+use crate::cli::runtime::runtime;
 use crate::config::{Notify, read};
 use crate::fault::Fault;
 use crate::notify;

@@ -7,7 +7,7 @@ use super::{Checked, Sheet, State};
 use crate::audit::copy;
 use crate::caa;
 use crate::cli::probe::{self, Applicants, Outlook, Probe};
-use crate::cli::session::runtime;
+use crate::cli::runtime::runtime;
 use crate::cli::{source, wire};
 use crate::clock::SystemClock;
 use crate::config::Config;

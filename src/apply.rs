@@ -10,6 +10,7 @@ mod issued;
 mod placeholder;
 pub mod publish;
 mod records;
+pub mod revoke;
 mod stop;
 mod sweep;
 mod wave;
@@ -27,7 +28,7 @@ use crate::journal::{Attempt, Entry};
 use crate::lineage::{Pems, Stored};
 use crate::list::Certificate;
 use crate::name::LineageName;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, ApprovedPlan, Basis, Step};
 use crate::port::{Bucket, Ca, Clock, Dns, Inventory, ObjectSummary, Store};
 
@@ -66,6 +67,8 @@ pub struct Applied {
     pub outcomes: Vec<Outcome>,
     /// TXT records that could not be taken away. The next run tries again.
     pub left_behind: Vec<Fault>,
+    /// Revocations that were asked for, also those of earlier runs.
+    pub revoked: Vec<Revoking>,
 }
 
 /// Carries out the plan. `inventory` is the store as it was observed for the plan.
@@ -83,16 +86,40 @@ pub async fn apply(
     }
     adopt::tidy(inventory, ports);
     placeholder::place(steps, inventory, ports);
+    let mut entries = open_entries(steps, inventory);
+    let marked = mark(steps, &mut entries, ports.store.as_ref());
+    if let Err(fault) = &marked {
+        works.iter_mut().filter(|work| work.step.revokes.is_some()).for_each(|work| {
+            work.outcome.fault.get_or_insert(fault.clone());
+        });
+    }
     let (orders, uploads) = works.iter_mut().partition(|work| work.step.action.orders());
     let wave = wave::Wave::new(&plan.plan().basis, ports, listener, stop);
-    let entries = open_entries(steps, inventory);
-    let (landed, ()) = join(wave.fly(orders, entries), publish_all(uploads, ports, listener, stop)).await;
-    let left_behind = sweep::sweep(landed, ports, listener, stop).await;
+    let (mut landed, ()) = join(wave.fly(orders, entries), publish_all(uploads, ports, listener, stop)).await;
+    let revoked = revoke::revoke_all(&mut landed.entries, &revoke::Through::from(ports), stop).await;
+    let mut left_behind = sweep::sweep(landed, ports, listener, stop).await;
+    left_behind.extend(marked.err());
     let outcomes: Vec<Outcome> = works.into_iter().map(Work::finish).collect();
     for outcome in &outcomes {
         listener.on(Event::Finished(outcome));
     }
-    Applied { outcomes, left_behind }
+    Applied { outcomes, left_behind, revoked }
+}
+
+/// Writes down what is compromised, before anything else happens. An order that is under way could be for the
+/// same key, so it is left behind.
+fn mark(steps: &[Step], entries: &mut BTreeMap<LineageName, Entry>, store: &dyn Store) -> Result<(), Fault> {
+    for step in steps {
+        let Some(revocation) = &step.revokes else { continue };
+        let entry = entries.entry(step.lineage.clone()).or_insert_with(|| Entry::new(step.lineage.clone()));
+        entry.attempt = None;
+        entry.revocations.push(revocation.clone());
+        if let Err(fault) = store.write_entry(entry) {
+            entry.revocations.pop();
+            return Err(fault);
+        }
+    }
+    Ok(())
 }
 
 /// The journal without attempts that are done with: stored already, or not what the list asks for any more.

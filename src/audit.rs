@@ -47,6 +47,12 @@ pub enum Kind {
     Restored,
     /// A step came to nothing in this run.
     Failed,
+    /// A revocation is about to be asked for.
+    Revoking,
+    /// The CA has revoked a version.
+    Revoked,
+    /// An account was made, taken over, given another key or given up.
+    Account,
     /// An operator overruled the plan or the limits.
     Forced,
     /// The last line was cut short by a crash and was taken away.
@@ -71,6 +77,9 @@ impl Kind {
             Self::Imported => "imported",
             Self::Restored => "restored",
             Self::Failed => "failed",
+            Self::Revoking => "revoking",
+            Self::Revoked => "revoked",
+            Self::Account => "account",
             Self::Forced => "forced",
             Self::Repaired => "repaired",
             Self::Unknown => "unknown",

@@ -1,8 +1,10 @@
 //! The command line: arguments in, exit code out. Only here are standard output and standard error written.
 
+mod account;
 mod apply;
 mod approve;
 mod args;
+mod ask;
 mod audit;
 mod completions;
 #[cfg(feature = "sandbox")]
@@ -27,6 +29,7 @@ mod provided;
 mod record;
 mod reports;
 mod restore;
+mod revoke;
 mod runtime;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -110,6 +113,8 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Approve(args) => approve::run(&global, &args, output),
         Command::Status => status::run(&global, output),
         Command::Show(args) => show::run(&global, &args, output),
+        Command::Revoke(args) => revoke::run(&global, &args, output),
+        Command::Account(args) => account::run(&global, &args, output),
         Command::Audit(args) => audit::run(&global, &args, output),
         Command::Doctor => doctor::run(&global, output),
         Command::Export(args) => export::run(&global, &args, output),

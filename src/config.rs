@@ -86,6 +86,27 @@ pub struct Authority {
     pub root: Option<PathBuf>,
     /// `mailto:` URLs (RFC 8555 section 7.3).
     pub contact: Vec<String>,
+    /// Seconds that one request may take; 30 if not said.
+    pub timeout: u32,
+    /// What new accounts are bound to.
+    pub eab: Option<Eab>,
+    /// Common name of the issuer at the top of the chain to take.
+    pub preferred_chain: Option<String>,
+}
+
+/// An external account (RFC 8555 section 7.3.4).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Eab {
+    pub kid: String,
+    pub hmac: Hmac,
+}
+
+/// Where the MAC key stands, base64url as the CA shows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Hmac {
+    File(PathBuf),
+    /// An environment variable.
+    Variable(String),
 }
 
 /// Where TXT records are written.
@@ -199,6 +220,11 @@ impl Config {
             .flatten()
         {
             *path = base.join(&*path);
+        }
+        for authority in self.authorities.values_mut() {
+            if let Some(Eab { hmac: Hmac::File(path), .. }) = &mut authority.eab {
+                *path = base.join(&*path);
+            }
         }
         self.trust.allowed_signers = base.join(&self.trust.allowed_signers);
         for provided in self.provided.values_mut() {

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::fault::{Fault, Retry};
-use crate::lineage::Provenance;
+use crate::lineage::{Provenance, Revocation};
 use crate::list::{Certificate, KeyType};
 use crate::name::{Identifier, LineageName};
 
@@ -42,6 +42,7 @@ pub struct Intent {
     pub authority: String,
     pub directory: String,
     pub key: KeyType,
+    /// What the CA is asked for: `None` also if the one that the list prefers is not offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
     /// RFC 9773 section 5: ARI id of the certificate that this one replaces.
@@ -57,7 +58,7 @@ impl Intent {
     pub fn is_for(&self, certificate: &Certificate) -> bool {
         self.identifiers == certificate.identifiers
             && self.key == certificate.key
-            && self.profile == certificate.profile
+            && certificate.allows_profile(self.profile.as_deref())
             && self.authority == certificate.authority
     }
 }
@@ -89,7 +90,7 @@ pub struct Failures {
     pub not_before: OffsetDateTime,
 }
 
-/// The journal of one lineage. An entry without attempt, records and failures is removed.
+/// The journal of one lineage. An entry without anything in it is removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     pub schema: u32,
@@ -101,15 +102,18 @@ pub struct Entry {
     pub records: Vec<Txt>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
+    /// Written before the CA hears of it, until it has said yes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub revocations: Vec<Revocation>,
 }
 
 impl Entry {
     pub fn new(lineage: LineageName) -> Self {
-        Self { schema: SCHEMA, lineage, attempt: None, records: Vec::new(), failures: None }
+        Self { schema: SCHEMA, lineage, attempt: None, records: Vec::new(), failures: None, revocations: Vec::new() }
     }
 
     pub fn is_spent(&self) -> bool {
-        self.attempt.is_none() && self.records.is_empty() && self.failures.is_none()
+        self.attempt.is_none() && self.records.is_empty() && self.failures.is_none() && self.revocations.is_empty()
     }
 
     /// The order came to nothing: count the failure and set the time of the next try.

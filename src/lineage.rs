@@ -6,6 +6,7 @@ pub mod foreign;
 pub mod key;
 pub mod pem;
 mod read;
+pub mod revoked;
 
 use std::collections::BTreeSet;
 
@@ -16,6 +17,7 @@ use crate::list::KeyType;
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 
 pub use read::public_key_of;
+pub use revoked::{Revocation, RevocationReason, Revoked, RevokedBy};
 
 /// The schema of `meta.json`. A newer one is refused, never overwritten.
 pub const SCHEMA: u32 = 1;
@@ -140,6 +142,9 @@ pub struct Stored {
     /// ETags of the pointers that were written for this version, by bucket.
     #[serde(default)]
     pub published: std::collections::BTreeMap<String, String>,
+    /// The CA has revoked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
 }
 
 impl Stored {

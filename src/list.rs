@@ -68,9 +68,15 @@ pub struct Certificate {
     pub authority: String,
     pub key: KeyType,
     pub challenge: ChallengeType,
-    /// Certificate profile to ask the CA for.
+    /// Certificate profile that the CA must offer (draft-ietf-acme-profiles).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
+    /// Profile to ask for where the CA offers it. Never beside `profile`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_profile: Option<String>,
+    /// Common name of the issuer at the top of the chain to take, if the CA has such a one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preferred_chain: Option<String>,
     /// Somebody else's key and certificate, by the word that the runner's config has for its files. Never ordered:
     /// authority, key, challenge and profile then mean nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -80,6 +86,22 @@ pub struct Certificate {
     /// Renew when less than this is left, instead of by ARI or fraction.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_seconds")]
     pub renew_before: Option<Duration>,
+}
+
+impl Certificate {
+    /// The profile to ask for, and whether nothing else will do.
+    pub fn wanted_profile(&self) -> Option<(&str, bool)> {
+        let required = self.profile.as_deref().map(|name| (name, true));
+        required.or_else(|| self.preferred_profile.as_deref().map(|name| (name, false)))
+    }
+
+    /// Whether a certificate that was asked for with this profile is what the list wants.
+    pub fn allows_profile(&self, profile: Option<&str>) -> bool {
+        match self.wanted_profile() {
+            Some((name, required)) => profile == Some(name) || (!required && profile.is_none()),
+            None => profile.is_none(),
+        }
+    }
 }
 
 /// A list without errors. Certificates are sorted by name, names are unique.

@@ -6,6 +6,7 @@ use serde::Serialize;
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
+use crate::lineage::Revocation;
 use crate::name::LineageName;
 use crate::plan::Action;
 
@@ -32,6 +33,17 @@ pub struct Outcome {
     pub not_after: Option<OffsetDateTime>,
     /// Seconds from the start of the step to its end.
     pub seconds: f64,
+}
+
+/// What became of a revocation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Revoking {
+    pub lineage: LineageName,
+    #[serde(flatten)]
+    pub revocation: Revocation,
+    /// Why it is not revoked. The next run asks again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub fault: Option<Fault>,
 }
 
 impl Outcome {

@@ -19,7 +19,7 @@ use time::{Duration, OffsetDateTime};
 pub use limits::{ApprovedPlan, Limits};
 
 use crate::fault::Fault;
-use crate::lineage::Provenance;
+use crate::lineage::{Provenance, Revocation, RevocationReason};
 use crate::list::{Certificate, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 use crate::port::{Inventory, RenewalInfo};
@@ -143,6 +143,10 @@ pub enum Reason {
     Forced {
         reason: String,
     },
+    /// The CA has revoked it, or is about to.
+    Revoked {
+        reason: RevocationReason,
+    },
     /// An earlier run left an order behind that can still be finished.
     Unfinished,
     /// A bucket lacks parts of the live version.
@@ -210,6 +214,7 @@ impl Reason {
             Self::ProfileChanged { to: Some(to), .. } => format!("profile changed to {to}"),
             Self::ProfileChanged { to: None, .. } => "profile taken back".into(),
             Self::Forced { reason } => format!("forced: {reason}"),
+            Self::Revoked { reason } => format!("revoked: {reason}"),
             Self::Unfinished => "finishes an order that an earlier run began".into(),
             Self::BucketDrift { bucket, missing } if missing.len() <= 2 => {
                 format!("bucket {bucket}: {}", missing.join(", "))
@@ -294,6 +299,9 @@ pub struct Step {
     /// Delete the expired stash first.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub discard_stash: bool,
+    /// The version whose key is compromised: its key is not used again, and the CA revokes it after it was replaced.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revokes: Option<Revocation>,
     /// RFC 9773 section 5: the certificate that the order replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub replaces: Option<String>,
@@ -441,7 +449,7 @@ impl Plan {
     }
 
     pub fn has_changes(&self) -> bool {
-        self.steps.iter().any(|step| step.action.changes())
+        self.steps.iter().any(|step| step.action.changes() || step.revokes.is_some())
     }
 
     /// The kept lineage that is due first, and when.

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::journal::{Entry, RecordSet, Status, Txt};
-use crate::lineage::{Imported, Meta, Pems, Stored};
+use crate::lineage::{Imported, Meta, Pems, RevocationReason, Revoked, Stored};
 use crate::name::{Identifier, LineageName};
 use crate::secret::Secret;
 
@@ -73,8 +73,14 @@ pub trait Ca: Send + Sync {
     async fn order(&self, url: &str) -> Result<Box<dyn Order>, Fault>;
     /// `None` if this CA has no ARI or no valid answer for the certificate (RFC 9773 section 4.3.3).
     async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>, Fault>;
-    /// The chain at a certificate's URL: leaf first, PEM.
-    async fn certificate(&self, url: &str) -> Result<String, Fault>;
+    /// The profiles that the directory offers (draft-ietf-acme-profiles). Empty if it knows none.
+    async fn profiles(&self) -> Result<BTreeSet<String>, Fault>;
+    /// The chain at a certificate's URL: leaf first, PEM. Of several the one whose topmost certificate was issued by
+    /// `preferred` (a common name), else the CA's default (RFC 8555 section 7.4.2).
+    async fn certificate(&self, url: &str, preferred: Option<&str>) -> Result<String, Fault>;
+    /// Revokes a certificate (PEM), signed by its own key if that is given, else by the account (RFC 8555
+    /// section 7.6). One that is revoked already is no error.
+    async fn revoke(&self, leaf: &str, reason: RevocationReason, key: Option<&Secret>) -> Result<(), Fault>;
 }
 
 /// An order at the CA. An order that is left behind is safe.
@@ -152,6 +158,10 @@ pub trait Store: Send + Sync {
     fn pems(&self, stored: &Stored) -> Result<Pems, Fault>;
     /// Remembers the ETag of the pointer that was written to a bucket.
     fn record_published(&self, stored: &Stored, bucket: &str, etag: &str) -> Result<(), Fault>;
+    /// A version that is kept, live or not. `None` if there is none of this number.
+    fn version(&self, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault>;
+    /// Writes down that the CA has revoked a version.
+    fn record_revoked(&self, stored: &Stored, revoked: &Revoked) -> Result<(), Fault>;
 
     fn stash(&self, lineage: &LineageName) -> Result<(), Fault>;
     fn unstash(&self, lineage: &LineageName) -> Result<(), Fault>;
@@ -177,10 +187,27 @@ pub trait Store: Send + Sync {
 
 /// Where accounts are kept. Part of the lineage store, apart because only the CA adapter uses it.
 pub trait Accounts: Send + Sync {
-    /// Key (PEM) and URL. The URL is `None` when a run ended between making the key and hearing from the CA.
-    fn load(&self, authority: &str) -> Result<Option<(Secret, Option<String>)>, Fault>;
+    fn load(&self, authority: &str) -> Result<Option<KeptAccount>, Fault>;
     fn save_key(&self, authority: &str, key: &Secret) -> Result<(), Fault>;
     fn save_url(&self, authority: &str, directory: &str, url: &str) -> Result<(), Fault>;
+    /// Keeps the key that is to take over, beside the one in use.
+    fn save_next_key(&self, authority: &str, key: &Secret) -> Result<(), Fault>;
+    /// The next key takes over. The URL stays.
+    fn promote_next_key(&self, authority: &str) -> Result<(), Fault>;
+    fn drop_next_key(&self, authority: &str) -> Result<(), Fault>;
+    /// Takes the account out of the store, key and all.
+    fn forget(&self, authority: &str) -> Result<(), Fault>;
+}
+
+/// An account as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeptAccount {
+    /// PEM (PKCS#8).
+    pub key: Secret,
+    /// `None` when a run ended between making the key and hearing from the CA.
+    pub url: Option<String>,
+    /// While a key change is under way. The CA may know either key (RFC 8555 section 7.3.5).
+    pub next: Option<Secret>,
 }
 
 /// An object as a paged list shows it.

@@ -18,7 +18,7 @@ use crate::explain::{self, Rule};
 use crate::fault::Fault;
 use crate::lineage::Stored;
 use crate::name::LineageName;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, Plan, Reason, Step, days};
 use crate::port::Inventory;
 use crate::report::finding::Finding;
@@ -118,6 +118,14 @@ impl Case {
 pub struct Applied {
     pub outcomes: Vec<Outcome>,
     pub left_behind: Vec<Fault>,
+    pub revoked: Vec<Revoking>,
+}
+
+impl Applied {
+    /// Whether something is left to the next run that no lineage's outcome tells of.
+    pub fn is_unfinished(&self) -> bool {
+        !self.left_behind.is_empty() || self.revoked.iter().any(|revoking| revoking.fault.is_some())
+    }
 }
 
 /// Everything a run found out and did.
@@ -168,16 +176,18 @@ impl Run {
             cases.extend(plan.steps.iter().filter(|step| step.certificate.is_some()).map(|step| self.issue(step)));
             cases.extend(plan.steps.iter().filter_map(|step| self.publish(step)));
         }
+        cases.extend(self.revoke());
         cases.extend(self.inventory.live.iter().map(|(name, stored)| self.expiry(name, stored)));
         cases.extend(self.cleanup());
         cases
     }
 
-    /// How many lineages have a failed case of issue or publish. Being told to stop is no failure of a lineage.
+    /// How many lineages have a failed case of issue, publish or revoke. Being told to stop is no failure of a lineage.
     pub fn failed_lineages(&self) -> usize {
         let stopped = |case: &Case| matches!(&case.verdict, Verdict::Error(fault) if fault.code == "run:interrupted");
         let cases = self.cases().into_iter().filter(|case| !stopped(case));
-        let bad = cases.filter(|case| ["certs.issue", "certs.publish"].contains(&case.suite) && case.verdict.is_bad());
+        let of_lineages = ["certs.issue", "certs.publish", "certs.revoke"];
+        let bad = cases.filter(|case| of_lineages.contains(&case.suite) && case.verdict.is_bad());
         bad.map(|case| case.name).collect::<BTreeSet<_>>().len()
     }
 
@@ -238,11 +248,36 @@ impl Run {
         Some(case)
     }
 
+    /// Whether the CA revoked what it was to revoke. A suite that is there only when something was.
+    fn revoke(&self) -> Vec<Case> {
+        let mut told: BTreeMap<&LineageName, Vec<&Revoking>> = BTreeMap::new();
+        for revoking in self.applied.iter().flat_map(|applied| &applied.revoked) {
+            told.entry(&revoking.lineage).or_default().push(revoking);
+        }
+        let case = |(lineage, all): (&LineageName, Vec<&Revoking>)| {
+            let failed = all.iter().find_map(|revoking| Some((revoking, revoking.fault.as_ref()?)));
+            let verdict = failed.map_or(Verdict::Passed, |(revoking, fault)| {
+                let message = format!("version {} is not revoked: {}", revoking.revocation.version, fault.message);
+                Verdict::of(Fault { message, ..fault.clone() })
+            });
+            let mut case = Case::new("certs.revoke", lineage.as_str(), verdict);
+            for Revoking { revocation, .. } in all {
+                let text = format!("version {}, serial {}", revocation.version, revocation.serial);
+                case.facts.push((revocation.reason.as_str(), text));
+            }
+            case
+        };
+        told.into_iter().map(case).collect()
+    }
+
     fn expiry(&self, name: &LineageName, stored: &Stored) -> Case {
         let facts = stored.facts();
         let left = facts.not_after - self.ended;
         let floor = facts.lifetime() / EXPIRY_FLOOR;
-        let verdict = if left >= floor {
+        let verdict = if let Some(revoked) = &stored.revoked {
+            let text = format!("revoked on {}: {}", revoked.at.date(), revoked.reason);
+            Verdict::Failed(Fault::new("expiry:revoked", text).hint("see the `certs.issue` case of the same name"))
+        } else if left >= floor {
             Verdict::Passed
         } else if left.is_positive() {
             let text = format!("{} left, the floor is {}", days(left), days(floor));

@@ -24,9 +24,9 @@ use tracing::{debug, info, warn};
 use crate::audit::{Chain, Head, Record};
 use crate::fault::{Fault, Retry};
 use crate::journal::Entry;
-use crate::lineage::{Imported, Meta, Pems, Stored};
+use crate::lineage::{Imported, Meta, Pems, Revoked, Stored};
 use crate::name::LineageName;
-use crate::port::{Accounts, Inventory, RenewalInfo, Store};
+use crate::port::{Accounts, Inventory, KeptAccount, RenewalInfo, Store};
 use crate::secret::Secret;
 use layout::Layout;
 
@@ -224,6 +224,14 @@ impl Store for FileStore {
         versions::record_published(layout, &stored.meta, bucket, etag)
     }
 
+    fn version(&self, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault> {
+        versions::numbered(&self.layout, lineage, version)
+    }
+
+    fn record_revoked(&self, stored: &Stored, revoked: &Revoked) -> Result<(), Fault> {
+        versions::record_revoked(self.writable()?, &stored.meta, revoked)
+    }
+
     fn stash(&self, lineage: &LineageName) -> Result<(), Fault> {
         versions::stash(self.writable()?, lineage)
     }
@@ -279,7 +287,7 @@ impl Store for FileStore {
 }
 
 impl Accounts for FileStore {
-    fn load(&self, authority: &str) -> Result<Option<(Secret, Option<String>)>, Fault> {
+    fn load(&self, authority: &str) -> Result<Option<KeptAccount>, Fault> {
         accounts::load(&self.layout, authority)
     }
 
@@ -289,6 +297,22 @@ impl Accounts for FileStore {
 
     fn save_url(&self, authority: &str, directory: &str, url: &str) -> Result<(), Fault> {
         accounts::save_url(self.writable()?, authority, directory, url)
+    }
+
+    fn save_next_key(&self, authority: &str, key: &Secret) -> Result<(), Fault> {
+        accounts::save_next_key(self.writable()?, authority, key)
+    }
+
+    fn promote_next_key(&self, authority: &str) -> Result<(), Fault> {
+        accounts::promote_next_key(self.writable()?, authority)
+    }
+
+    fn drop_next_key(&self, authority: &str) -> Result<(), Fault> {
+        accounts::drop_next_key(self.writable()?, authority)
+    }
+
+    fn forget(&self, authority: &str) -> Result<(), Fault> {
+        accounts::forget(self.writable()?, authority)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use countersign::config::Config;
+use countersign::config::{Config, Eab, Hmac};
 use countersign::diag::SourceFile;
 use countersign::diag::render::render;
 use countersign::trust::Require;
@@ -46,6 +46,18 @@ fn what_is_not_said_has_a_default() {
     assert_eq!(config.trust.require, Require::All);
     assert_eq!((config.dns.route53.ttl, config.buckets.len(), config.hooks.from_repo), (60, 0, false));
     assert_eq!((config.limits.max_changed_percent, config.limits.min_lineages), (30, 10));
+}
+
+#[test]
+fn an_authority_has_a_binding_a_timeout_and_a_chain() {
+    let text = format!(
+        "{SMALLEST}authorities: {{zero: {{directory: \"https://ca.test/dir\", timeout: 5, preferred_chain: Root X, eab: {{kid: k, hmac_file: k.pem}}}}}}\n"
+    );
+    let config = read(&text).resolved(Path::new("/etc/countersign"));
+    let (zero, built_in) = (&config.authorities["zero"], &config.authorities["letsencrypt"]);
+    assert_eq!((zero.timeout, built_in.timeout, zero.preferred_chain.as_deref()), (5, 30, Some("Root X")));
+    let hmac = Hmac::File("/etc/countersign/k.pem".into());
+    assert_eq!(zero.eab, Some(Eab { kid: "k".into(), hmac }));
 }
 
 #[test]
@@ -126,6 +138,10 @@ fn a_value_out_of_its_form_is_reported_where_it_stands() {
         ("authorities: {lab: {directory: \"http://a.b/\"}}", "9:32 bad-value"),
         ("authorities: {lab: {}}", "9:20 missing-key"),
         ("authorities: {letsencrypt: {contact: [ops@example.com]}}", "9:39 bad-value"),
+        ("authorities: {letsencrypt: {timeout: 0}}", "9:38 bad-value"),
+        ("authorities: {letsencrypt: {preferred_chain: \"\"}}", "9:46 bad-value"),
+        ("authorities: {letsencrypt: {eab: {kid: k}}}", "9:34 missing-key"),
+        ("authorities: {letsencrypt: {eab: {kid: k, hmac_file: a, hmac_env: B}}}", "9:34 missing-key"),
         ("hooks: {from_repo: yes}", "9:20 wrong-type"),
         ("hooks: true", "9:8 wrong-type"),
     ];

@@ -120,6 +120,8 @@ fn what_is_not_said_has_a_default() {
         key: KeyType::EcdsaP256,
         challenge: ChallengeType::Dns01,
         profile: None,
+        preferred_profile: None,
+        preferred_chain: None,
         provided: None,
         publish: BTreeSet::new(),
         renew_before: None,
@@ -188,7 +190,8 @@ fn the_example_has_no_faults_and_shows_every_key() {
     let keys = ["version", "defaults", "certificates", "name", "domains", "authority", "key", "challenge", "profile"];
     let shown =
         |key: &&str| text.lines().any(|line| line.trim_start_matches([' ', '-']).starts_with(&format!("{key}:")));
-    assert_eq!(keys.iter().chain(&["publish", "renew"]).find(|key| !shown(key)), None);
+    let more = ["preferred_profile", "preferred_chain", "publish", "renew"];
+    assert_eq!(keys.iter().chain(&more).find(|key| !shown(key)), None);
 }
 
 #[test]
@@ -196,6 +199,32 @@ fn the_defaults_of_the_example_are_the_defaults() {
     let text = include_str!("../domains.example.yaml");
     let www = read(text).list.unwrap().get(&LineageName::parse("www").unwrap()).unwrap().clone();
     assert_eq!(www, only("{version: 1, certificates: [{name: www, domains: [www.example.com, example.com]}]}"));
+}
+
+#[test]
+fn a_profile_is_required_or_preferred_and_takes_the_place_of_the_default() {
+    let profiles = |defaults: &str, own: &str| {
+        let list = format!(
+            "{{version: 1, defaults: {{{defaults}}}, certificates: [{{name: a, domains: [a.example.com]{own}}}]}}"
+        );
+        let certificate = only(&list);
+        (certificate.profile, certificate.preferred_profile)
+    };
+    let shortlived = Some("shortlived".to_owned());
+    assert_eq!(profiles("profile: classic", ", preferred_profile: shortlived"), (None, shortlived.clone()));
+    assert_eq!(profiles("preferred_profile: classic", ", profile: shortlived"), (shortlived.clone(), None));
+    assert_eq!(profiles("preferred_profile: shortlived", ""), (None, shortlived));
+}
+
+#[test]
+fn what_is_no_profile_or_no_issuer_is_shown() {
+    let faults = |own: &str| {
+        let list = format!("{{version: 1, certificates: [{{name: a, domains: [a.example.com], {own}}}]}}");
+        places(&read(&list).diagnostics)
+    };
+    assert!(faults("profile: classic, preferred_profile: classic").contains("bad-value"));
+    assert!(faults("preferred_chain: \" ISRG Root X1\"").contains("bad-value"));
+    assert!(faults("preferred_chain: \"\"").contains("bad-value"));
 }
 
 #[test]

@@ -137,7 +137,7 @@ impl Held {
             stored_at: self.issued,
             facts,
         };
-        Stored { meta, published: BTreeMap::new() }
+        Stored { meta, published: BTreeMap::new(), revoked: None }
     }
 
     fn imported(&self, name: &LineageName) -> Imported {

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Intent};
-use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, Stored};
+use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, RevocationReason, Revoked, Stored};
 use countersign::list::KeyType;
 use countersign::name::{CommitId, Digest, LineageName};
-use countersign::port::{Accounts, RenewalInfo, Store};
+use countersign::port::{Accounts, KeptAccount, RenewalInfo, Store};
 use countersign::secret::Secret;
 use countersign::store::lock::{Lock, NoLock};
 use countersign::store::{Document, FileStore};
@@ -120,7 +120,7 @@ fn a_deployed_version_stands_under_live_as_certbot_has_it() {
     let case = Case::new();
     let (meta, pems) = certificate("www");
     let stored = case.store.deploy(meta.clone(), &pems).unwrap();
-    assert_eq!(stored, Stored { meta: Meta { version: 1, ..meta }, published: BTreeMap::new() });
+    assert_eq!(stored, Stored { meta: Meta { version: 1, ..meta }, published: BTreeMap::new(), revoked: None });
     assert_eq!(fs::read_link(case.path("live/www")).unwrap(), Path::new("../archive/www/1"));
     let read = |name: &str| fs::read_to_string(case.path("live/www").join(name)).unwrap();
     assert_eq!(read("privkey.pem"), pems.privkey.reveal());
@@ -425,18 +425,55 @@ fn an_entry_cut_at_any_byte_is_never_taken_for_a_sound_one() {
     assert_eq!(taken.count(), 0);
 }
 
+fn kept(key: &Secret, url: Option<&str>) -> Option<KeptAccount> {
+    Some(KeptAccount { key: key.clone(), url: url.map(str::to_owned), next: None })
+}
+
+#[test]
+fn the_next_key_of_an_account_takes_over_and_the_url_stays() {
+    let case = Case::new();
+    let [old, new] = ["old", "new"].map(|text| Secret::new(text.into()));
+    case.store.save_key("lab", &old).unwrap();
+    case.store.save_url("lab", "https://ca/dir", "https://ca/acct/1").unwrap();
+    case.store.save_next_key("lab", &new).unwrap();
+    assert_eq!(case.store.load("lab").unwrap().unwrap().next, Some(new.clone()));
+    case.store.promote_next_key("lab").unwrap();
+    assert_eq!(case.store.load("lab").unwrap(), kept(&new, Some("https://ca/acct/1")));
+    case.store.forget("lab").unwrap();
+    assert_eq!(case.store.load("lab").unwrap(), None);
+}
+
+#[test]
+fn a_next_key_that_a_crash_left_after_it_took_over_means_nothing() {
+    let case = Case::new();
+    let key = Secret::new("new".into());
+    case.store.save_key("lab", &key).unwrap();
+    case.store.save_next_key("lab", &key).unwrap();
+    assert_eq!(case.store.load("lab").unwrap(), kept(&key, None));
+}
+
+#[test]
+fn a_revoked_version_says_so_and_stays_as_it_was() {
+    let case = Case::new();
+    let stored = case.deploy("www");
+    let revoked = Revoked { reason: RevocationReason::Superseded, at: datetime!(2026-06-01 00:00 UTC) };
+    case.store.record_revoked(&stored, &revoked).unwrap();
+    let found = case.store.version(&stored.meta.lineage, 1).unwrap();
+    assert_eq!(found, Some(Stored { revoked: Some(revoked), ..stored }));
+}
+
 #[test]
 fn an_account_key_waits_for_its_url_and_a_new_key_has_none() {
     let case = Case::new();
     let [old, new] = ["old", "new"].map(|text| Secret::new(text.into()));
     assert_eq!(case.store.load("lab").unwrap(), None);
     case.store.save_key("lab", &old).unwrap();
-    assert_eq!(case.store.load("lab").unwrap(), Some((old.clone(), None)));
+    assert_eq!(case.store.load("lab").unwrap(), kept(&old, None));
     case.store.save_url("lab", "https://ca/dir", "https://ca/acct/1").unwrap();
     case.store.save_key("lab", &old).unwrap();
-    assert_eq!(case.store.load("lab").unwrap(), Some((old, Some("https://ca/acct/1".into()))));
+    assert_eq!(case.store.load("lab").unwrap(), kept(&old, Some("https://ca/acct/1")));
     case.store.save_key("lab", &new).unwrap();
-    assert_eq!(case.store.load("lab").unwrap(), Some((new, None)));
+    assert_eq!(case.store.load("lab").unwrap(), kept(&new, None));
 }
 
 #[test]

@@ -9,14 +9,16 @@ use std::time::Duration;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tokio::time::Instant;
+use tracing::debug;
 
 use crate::apply::wave::{Halt, Wave};
 use crate::apply::{Work, csr, issued};
 use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::journal::{self, Attempt, Entry, Intent, Next, Status, Txt};
+use crate::lineage::check::NOT_YET_VALID;
 use crate::list::Certificate;
-use crate::port::{Ca, Challenge, Order, OrderRequest};
+use crate::port::{Ca, Challenge, Order, OrderRequest, Store};
 
 /// How long a CA may take to validate or to issue before the order is left for the next run.
 const CA_DEADLINE: Duration = Duration::from_secs(600);
@@ -24,6 +26,9 @@ const CA_DEADLINE: Duration = Duration::from_secs(600);
 /// The first poll comes at once, the second after a quarter of a second, then ever later, at most so far apart.
 const POLL_FIRST: Duration = Duration::from_millis(250);
 const POLL_LAST: Duration = Duration::from_secs(5);
+
+/// Seconds that a certificate's time may be away for this run to wait for it.
+const SKEW_TO_WAIT_FOR: u64 = 60;
 
 /// A lineage in the wave.
 pub struct Flight<'a, 'b> {
@@ -162,7 +167,8 @@ impl Flight<'_, '_> {
     /// Whether the next run must begin anew, because going on with this attempt would end the same way.
     fn is_hopeless(&self, fault: &Fault) -> bool {
         let refused = !journal::is_outage(fault) && !matches!(fault.retry, Retry::After(_));
-        let dead_end = ["acme:authorization", "acme:no-dns-01", "acme:order-pending", "acme:unauthorized"];
+        let dead_end =
+            ["acme:authorization", "acme:invalidProfile", "acme:no-dns-01", "acme:order-pending", "acme:unauthorized"];
         match self.next() {
             Some(Next::GiveUp(_) | Next::Restart) => true,
             Some(Next::Download(_)) => refused,
@@ -172,7 +178,7 @@ impl Flight<'_, '_> {
 
     /// Drops an attempt, if there is one, and intends another. The old key goes first, so that no crash can pair it with
     /// the next intent.
-    async fn begin_anew(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+    async fn begin_anew(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
         self.order = None;
         if self.entry.attempt.take().is_some() {
             self.journal(wave).await?;
@@ -192,7 +198,8 @@ impl Flight<'_, '_> {
     }
 
     /// Makes the key and the CSR and journals them. The CA does not hear of it yet.
-    async fn intend(&mut self, wave: &Wave<'_>) -> Result<(), Fault> {
+    async fn intend(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
+        let profile = self.profile(wave).await?;
         let certificate = self.certificate.clone();
         let made = tokio::task::spawn_blocking(move || csr::generate(certificate.key, &certificate.identifiers)).await;
         let (key, csr) =
@@ -203,7 +210,7 @@ impl Flight<'_, '_> {
             authority: self.certificate.authority.clone(),
             directory: self.ca.directory().to_owned(),
             key: self.certificate.key,
-            profile: self.certificate.profile.clone(),
+            profile,
             replaces: step.replaces.clone(),
             csr: STANDARD.encode(csr),
             provenance: wave.basis.provenance(Some(step)),
@@ -218,6 +225,24 @@ impl Flight<'_, '_> {
         .await?;
         reach("after-intent");
         Ok(())
+    }
+
+    /// What to ask for, by what the CA offers now. Some CAs take a profile that they do not know and ignore it.
+    async fn profile(&self, wave: &Wave<'_>) -> Result<Option<String>, Halt> {
+        let Some((name, required)) = self.certificate.wanted_profile() else { return Ok(None) };
+        let offered = wave.ask(self.ca.profiles()).await?;
+        if offered.contains(name) {
+            return Ok(Some(name.to_owned()));
+        }
+        let offered = offered.into_iter().collect::<Vec<_>>().join(", ");
+        let offered = if offered.is_empty() { "none".to_owned() } else { offered };
+        if !required {
+            debug!(lineage = %self.certificate.name, name, offered, "the preferred profile is not offered");
+            return Ok(None);
+        }
+        let fault = Fault::new("acme:invalidProfile", format!("the CA does not offer the profile `{name}`"));
+        let hint = format!("it offers: {offered}; change `profile`, or write `preferred_profile` to take its default");
+        Err(fault.hint(hint).retry(Retry::Never).into())
     }
 
     async fn new_order(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
@@ -279,17 +304,34 @@ impl Flight<'_, '_> {
             self.journal(wave).await?;
         }
         reach("after-certificate-journaled");
-        let chain = wave.ask(self.ca.certificate(&url)).await?;
+        let chain = wave.ask(self.ca.certificate(&url, self.certificate.preferred_chain.as_deref())).await?;
         reach("after-download");
         let attempt = self.attempt().clone();
         let lineage = self.work.step.lineage.clone();
-        let now = wave.ports.clock.now();
-        let keep = move |store: &dyn crate::port::Store| issued::store(store, &lineage, &attempt, &chain, url, now);
-        let stored = wave.stored(keep).await?;
+        let stored = loop {
+            let (lineage, attempt, chain, url) = (lineage.clone(), attempt.clone(), chain.clone(), url.clone());
+            let now = wave.ports.clock.now();
+            let keep = move |store: &dyn Store| issued::store(store, &lineage, &attempt, &chain, url, now);
+            match wave.stored(keep).await {
+                Err(fault) => wait_until_valid(wave, fault).await?,
+                Ok(stored) => break stored,
+            }
+        };
         reach("after-deploy");
         self.entry.failures = None;
         self.work.stored = Some(stored);
         Ok(())
+    }
+}
+
+/// A clock that is a little ahead is waited for. Beyond that the next run goes on with the same certificate.
+async fn wait_until_valid(wave: &Wave<'_>, fault: Fault) -> Result<(), Halt> {
+    match fault.retry {
+        Retry::After(seconds) if fault.code == NOT_YET_VALID && seconds <= SKEW_TO_WAIT_FOR => {
+            let wait = tokio::time::sleep(Duration::from_secs(seconds));
+            wave.stop.unless_asked(wait).await.ok_or(Halt::Stopped)
+        }
+        _ => Err(fault.into()),
     }
 }
 

@@ -22,6 +22,8 @@ pub fn store(
     let key = store.attempt_key(lineage)?.ok_or_else(lost)?;
     let (pems, facts) = match check::check_issued(intent, &key, chain, now) {
         Ok(checked) => checked,
+        // Nothing is wrong with it. It is fetched again later.
+        Err(fault) if fault.code == check::NOT_YET_VALID => return Err(fault),
         Err(fault) => {
             let pems = Pems { privkey: key, cert: chain.to_owned(), chain: String::new() };
             store.quarantine(lineage, &pems, &fault)?;

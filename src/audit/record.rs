@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::{Chain, Entry, Kind, Record};
 use crate::fault::Fault;
-use crate::lineage::{Origin, Provenance, Stored};
+use crate::lineage::{Origin, Provenance, Revocation, Stored};
 use crate::name::{Digest, LineageName};
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, Plan, Reason, Step};
 use crate::port::Inventory;
 use crate::trust::{Refused, TrustState};
@@ -53,11 +53,43 @@ pub fn intent(plan: &Plan, limits_forced: bool) -> Vec<Record> {
         if step.adopt.is_some() && step.action.changes() {
             records.push(Record { plan: Some(digest.clone()), ..about(plan, step, Kind::Adopting) });
         }
+        if let Some(revocation) = &step.revokes {
+            records.push(revoking(&step.lineage, revocation));
+        }
         if step.action.orders() {
             records.push(Record { plan: Some(digest.clone()), ..about(plan, step, Kind::Ordering) });
         }
     }
     records
+}
+
+/// A revocation is about to be asked for.
+pub fn revoking(lineage: &LineageName, revocation: &Revocation) -> Record {
+    of_revocation(Kind::Revoking, lineage, revocation)
+}
+
+/// What became of a revocation.
+pub fn revoked(revoking: &Revoking) -> Record {
+    let (lineage, revocation) = (&revoking.lineage, &revoking.revocation);
+    match &revoking.fault {
+        None => of_revocation(Kind::Revoked, lineage, revocation),
+        Some(fault) => Record { result: Some(tell(fault)), ..of_revocation(Kind::Failed, lineage, revocation) },
+    }
+}
+
+/// An account of this store was made, taken over, given another key or given up.
+pub fn account(what: &str) -> Record {
+    Record { result: Some(clip(what)), ..Record::new(Kind::Account) }
+}
+
+fn of_revocation(kind: Kind, lineage: &LineageName, revocation: &Revocation) -> Record {
+    Record {
+        lineage: Some(lineage.clone()),
+        lineage_version: Some(revocation.version),
+        serial: Some(revocation.serial.clone()),
+        result: Some(revocation.reason.to_string()),
+        ..Record::new(kind)
+    }
 }
 
 /// What became of it. Orders of earlier runs that were cut short before they could write it down are told too.

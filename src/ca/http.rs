@@ -1,11 +1,12 @@
 //! The wire to the CA: TLS, deadlines, nonces, and a directory that is asked for once.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use ::http::header::{HeaderMap, HeaderName, HeaderValue, LINK, USER_AGENT};
+use ::http::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue, LINK, USER_AGENT};
 use ::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Limited};
@@ -42,17 +43,24 @@ const ASKING: usize = 4;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Directory {
     new_nonce: String,
+    pub new_account: String,
+    pub revoke_cert: Option<String>,
+    pub key_change: Option<String>,
     pub renewal_info: Option<String>,
     #[serde(default)]
     pub meta: Meta,
 }
 
-/// RFC 8555 section 9.7.6.
+/// RFC 8555 section 9.7.6, and draft-ietf-acme-profiles.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Meta {
     #[serde(default)]
     pub caa_identities: Vec<String>,
+    pub terms_of_service: Option<String>,
+    /// With what the CA says about each.
+    #[serde(default)]
+    pub profiles: BTreeMap<String, serde_json::Value>,
 }
 
 /// Cheap to clone; clones share connections, directory and nonces.
@@ -97,6 +105,29 @@ impl Client {
     /// A plain GET, without a signature.
     pub async fn get(&self, url: &str) -> Result<Reply, Fault> {
         self.0.bare(Method::GET, url).await
+    }
+
+    /// A nonce for one request (RFC 8555 section 6.5).
+    pub async fn nonce(&self) -> Result<String, Fault> {
+        let mut tries = Tries::default();
+        loop {
+            let reply = self.0.nonce().await?;
+            let nonce = reply.headers.get(REPLAY_NONCE).and_then(|nonce| nonce.to_str().ok());
+            match nonce.filter(|_| reply.status.is_success()) {
+                Some(nonce) => return Ok(nonce.to_owned()),
+                None if reply.status.is_success() => {
+                    return Err(Fault::new("acme:malformed-reply", "the CA's newNonce brings no nonce"));
+                }
+                None => tries.again(Refusal::of_reply(&reply)).await?,
+            }
+        }
+    }
+
+    /// Sends a body that is signed already.
+    pub async fn post(&self, url: &str, body: String) -> Result<Reply, Fault> {
+        let request = Request::builder().method(Method::POST).uri(url).header(CONTENT_TYPE, "application/jose+json");
+        let request = request.body(BodyWrapper::from(body.into_bytes())).map_err(|error| bad_url(url, &error))?;
+        self.0.post(request).await
     }
 }
 
@@ -181,10 +212,7 @@ impl Wire {
 
     async fn bare(&self, method: Method, url: &str) -> Result<Reply, Fault> {
         let request = Request::builder().method(method).uri(url).body(BodyWrapper::default());
-        let request = request.map_err(|error| {
-            Fault::new("acme:bad-url", format!("`{url}` is not a URL")).caused_by(&error).retry(Retry::Never)
-        })?;
-        self.exchange(request).await
+        self.exchange(request.map_err(|error| bad_url(url, &error))?).await
     }
 
     /// Sends a request and reads the whole answer before the deadline.
@@ -231,6 +259,10 @@ impl Wire {
             .caused_by(error)
             .hint("the CA or a proxy before it is in trouble; the next run goes on where this one stopped")
     }
+}
+
+fn bad_url(url: &str, error: &::http::Error) -> Fault {
+    Fault::new("acme:bad-url", format!("`{url}` is not a URL")).caused_by(error).retry(Retry::Never)
 }
 
 fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {

@@ -1,6 +1,5 @@
 //! `countersign apply`
 
-use std::io::{BufRead, IsTerminal};
 use std::path::Path;
 
 use serde_json::json;
@@ -14,8 +13,8 @@ use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
 use crate::cli::record::{self, Buckets};
 use crate::cli::reports::{Ended, Reports, reported};
-use crate::cli::session::Session;
-use crate::cli::{plan as plan_command, source, term, wire};
+use crate::cli::session::{self, Session};
+use crate::cli::{ask, plan as plan_command, source, term, wire};
 use crate::event::Listener;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
@@ -31,10 +30,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
 
 fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {
     let asks = args.plan.is_none() && !args.auto_approve;
-    if asks && !(std::io::stdin().is_terminal() && output.around.is_terminal) {
-        let fault = Fault::new("run:unasked", "there is neither a plan nor a terminal to ask at")
-            .hint("give a file that `countersign plan --out FILE` saved, or --auto-approve");
-        return Err(Failure::new(Exit::Usage, Check::Completed, fault));
+    if asks && !ask::can_ask(output) {
+        let hint = "give a file that `countersign plan --out FILE` saved, or --auto-approve";
+        return Err(ask::nobody("there is neither a plan nor a terminal to ask at", hint));
     }
     let session = Session::open(global, "apply", reports)?;
     reports.metrics = session.config.metrics.clone();
@@ -45,6 +43,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let choices = session.choices(&args.selection)?;
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
+    session::refuse_unknown(&choices, &plan)?;
     reports.run.inventory = looked.observed.inventory.clone();
     reports.run.unreachable = looked.unreachable.clone();
     if let Some(file) = &args.plan {
@@ -53,7 +52,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     reports.run.plan = Some(plan.clone());
     plan_command::show(&plan, &source, &[], &session, reports, output);
     let approved = approve(plan, args, &session)?;
-    if asks && approved.plan().has_changes() && !said_yes(output) {
+    if asks && approved.plan().has_changes() && !ask::said_yes("\nApply?", output) {
         return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
     }
     let buckets = record::buckets(&looked.targets);
@@ -78,12 +77,6 @@ fn approve(plan: Plan, args: &Args, session: &Session) -> Result<ApprovedPlan, F
             .hint("look at the plan; if it is right, apply it with --force-limits, or raise `limits:` in the config");
         Failure::new(Exit::Refused, Check::Limits, fault)
     })
-}
-
-fn said_yes(output: &Output) -> bool {
-    output.error("\nApply? Only `yes` is taken for an answer: ");
-    let mut answer = String::new();
-    std::io::stdin().lock().read_line(&mut answer).is_ok() && answer.trim() == "yes"
 }
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
@@ -114,26 +107,28 @@ fn end(
     output: &Output,
     refused: Option<Failure>,
 ) -> Result<Ended, Failure> {
-    let applied = report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind };
+    let applied =
+        report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind, revoked: applied.revoked };
     reports.run.applied = Some(applied.clone());
     reports.run.inventory = session.store.observe()?;
     for outcome in &applied.outcomes {
         output.json("outcome", json!({ "outcome": outcome }));
     }
     output.text(&terminal::applied(&reports.run, &applied, output.paint));
-    let audited = session.block_on(record::after(session, &applied.outcomes, buckets, reports));
+    let audited = session.block_on(record::after(session, &applied, buckets, reports));
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
     let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
     let interrupted = session.signals.orderly().is_asked();
-    let exit = exit(interrupted, failed > 0 || !applied.left_behind.is_empty());
+    let exit = exit(interrupted, failed > 0 || applied.is_unfinished());
     let stopped = applied.outcomes.iter().filter(|outcome| outcome.interrupted).count();
     let stopped = if stopped > 0 { format!(", {stopped} stopped") } else { String::new() };
     let text = format!("{done} done, {failed} failed{stopped}{}", counts(&applied.outcomes));
     let audit = audited.as_ref().ok();
     output.json(
         "summary",
-        json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind, "audit": audit}),
+        json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind,
+            "revoked": applied.revoked, "audit": audit}),
     );
     match refused {
         Some(refused) if !interrupted => {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::cli::term::ColorChoice;
+use crate::lineage::{RevocationReason, RevokedBy};
 
 /// Turns a signed list of certificates in git into certificates in S3.
 #[derive(Debug, Parser)]
@@ -72,6 +73,10 @@ pub enum Command {
     Verify(Report),
     /// Show one lineage: its certificate, who authorised it, where it is published
     Show(Show),
+    /// Have the CA revoke a certificate; the next apply replaces it if the list still has it
+    Revoke(Revoke),
+    /// Show, make, take over, re-key or give up the ACME accounts of this store
+    Account(Account),
     /// Show and verify the audit log, and name what no verified commit authorised
     Audit(Audit),
     /// Check everything that a run needs, and change nothing
@@ -159,7 +164,8 @@ pub struct Selection {
     /// Renew this lineage although it is not due; needs --reason
     #[arg(long, value_name = "NAME", requires = "reason")]
     pub force: Vec<String>,
-    /// Why a renewal is forced; stands in the plan and in the report
+    /// Why a renewal is forced; stands in the plan and in the report. `keyCompromise` also has the replaced version
+    /// revoked, and never uses its key again
     #[arg(long, value_name = "TEXT", requires = "force")]
     pub reason: Option<String>,
 }
@@ -169,6 +175,132 @@ pub struct Show {
     /// The name of the lineage
     #[arg(value_name = "LINEAGE")]
     pub lineage: String,
+}
+
+#[derive(Debug, Args)]
+pub struct Revoke {
+    /// The name of the lineage, live or stashed
+    #[arg(value_name = "LINEAGE")]
+    pub lineage: String,
+    /// Why, in the words of RFC 5280
+    #[arg(long, value_name = "REASON", value_enum, ignore_case = true, default_value = "unspecified")]
+    pub reason: Reason,
+    /// Whose key signs the request [default: the account's, at keyCompromise the certificate's, else the other]
+    #[arg(long, value_name = "KEY", value_enum)]
+    pub by: Option<By>,
+    /// Another version than the one in use
+    #[arg(long = "version", value_name = "NUMBER")]
+    pub lineage_version: Option<u64>,
+    /// Do not ask
+    #[arg(long)]
+    pub auto_approve: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[value(rename_all = "camelCase")]
+pub enum Reason {
+    /// No reason that concerns others
+    Unspecified,
+    /// Somebody else has or may have the key
+    #[value(alias = "key-compromise")]
+    KeyCompromise,
+    /// The names or the organisation are not ours any more
+    #[value(alias = "affiliation-changed")]
+    AffiliationChanged,
+    /// Another certificate has taken its place
+    Superseded,
+    /// The service is gone
+    #[value(alias = "cessation-of-operation")]
+    CessationOfOperation,
+}
+
+impl From<Reason> for RevocationReason {
+    fn from(reason: Reason) -> Self {
+        match reason {
+            Reason::Unspecified => Self::Unspecified,
+            Reason::KeyCompromise => Self::KeyCompromise,
+            Reason::AffiliationChanged => Self::AffiliationChanged,
+            Reason::Superseded => Self::Superseded,
+            Reason::CessationOfOperation => Self::CessationOfOperation,
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum By {
+    /// The account that ordered it
+    AccountKey,
+    /// The key of the certificate itself
+    CertificateKey,
+}
+
+impl From<By> for RevokedBy {
+    fn from(by: By) -> Self {
+        match by {
+            By::AccountKey => Self::AccountKey,
+            By::CertificateKey => Self::CertificateKey,
+        }
+    }
+}
+
+#[derive(Debug, Args)]
+pub struct Account {
+    #[command(subcommand)]
+    pub command: AccountCommand,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// Ask the CAs how the accounts stand
+    Show {
+        /// One authority of the configuration [default: all]
+        #[arg(long, value_name = "NAME")]
+        authority: Option<String>,
+    },
+    /// Make an account with a new P-256 key and agree to the CA's terms of service
+    Register(RegisterAccount),
+    /// Take over an account by its key: RSA of 2048 to 4096 bits, P-256 or P-384, in PEM
+    Import(ImportAccount),
+    /// Give the account a new key; finishes a change that was cut short
+    KeyChange {
+        /// An authority of the configuration
+        #[arg(long, value_name = "NAME")]
+        authority: String,
+    },
+    /// Give the account up for good
+    Deactivate {
+        /// An authority of the configuration
+        #[arg(long, value_name = "NAME")]
+        authority: String,
+        /// Do not ask
+        #[arg(long)]
+        auto_approve: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+pub struct RegisterAccount {
+    /// An authority of the configuration
+    #[arg(long, value_name = "NAME")]
+    pub authority: String,
+    /// Write the key to this file too, for its owner alone; a file that exists is never overwritten
+    #[arg(long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
+#[command(after_help = "A key that is not of P-256 gives way to a new P-256 key at once (RFC 8555 section 7.3.5). \
+                        Whoever had the account before then loses it.")]
+pub struct ImportAccount {
+    /// A file, file:///path or s3://bucket/key
+    #[arg(value_name = "KEY")]
+    pub key: String,
+    /// An authority of the configuration
+    #[arg(long, value_name = "NAME")]
+    pub authority: String,
+    /// Do not ask before the key is changed
+    #[arg(long)]
+    pub auto_approve: bool,
 }
 
 #[derive(Debug, Args)]

@@ -262,7 +262,7 @@ fn try_account(account: &AccountKey, place: &Place) -> Result<String, Fault> {
     };
     let (Some(config), Some(store)) = (&place.config, &place.store) else { return Ok("not taken".into()) };
     match store.load(&authority)? {
-        Some((held, _)) if held == pkcs8 => return Ok(format!("already the account of `{authority}`")),
+        Some(kept) if kept.key == pkcs8 => return Ok(format!("already the account of `{authority}`")),
         Some(_) => return Ok(format!("not taken: the store has another account for `{authority}`")),
         None => {}
     }

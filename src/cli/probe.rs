@@ -96,7 +96,7 @@ pub async fn applicants(
     let used: BTreeSet<&String> = certificates.iter().map(|certificate| &certificate.authority).collect();
     let mut applicants = Applicants::new();
     for (name, ca) in wire::acme(config, store, clock)?.into_iter().filter(|(name, _)| used.contains(name)) {
-        let account = store.load(&name)?.and_then(|(_, url)| url);
+        let account = store.load(&name)?.and_then(|kept| kept.url);
         let identities = match ca.caa_identities().await {
             Ok(identities) if identities.is_empty() => Err(Fault::new(
                 "caa:no-identity",

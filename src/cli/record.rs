@@ -10,10 +10,12 @@ use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::fault::{Fault, Retry};
-use crate::outcome::Outcome;
+use crate::lineage::Revocation;
+use crate::name::LineageName;
+use crate::outcome::Revoking;
 use crate::plan::Plan;
 use crate::port::Bucket;
-use crate::report::Check;
+use crate::report::{Applied, Check};
 use crate::trust::{Refused, TrustState, VerifiedList};
 
 /// The rule that both the trust state and the log can break.
@@ -91,14 +93,16 @@ pub async fn before(session: &Session, plan: &Plan, limits_forced: bool, buckets
 /// A run that was told to stop leaves the copy to the next one when its grace is over.
 pub async fn after(
     session: &Session,
-    outcomes: &[Outcome],
+    applied: &Applied,
     buckets: &Buckets,
     reports: &mut Reports,
 ) -> Result<Option<Head>, Failure> {
     let chain = session.store.audit()?;
     let run = &reports.run;
-    let results = run.plan.as_ref().map(|plan| record::results(&chain, plan, outcomes, &run.inventory));
-    append(session, &results.unwrap_or_default())?;
+    let results = run.plan.as_ref().map(|plan| record::results(&chain, plan, &applied.outcomes, &run.inventory));
+    let mut results = results.unwrap_or_default();
+    results.extend(applied.revoked.iter().map(record::revoked));
+    append(session, &results)?;
     let chain = session.store.audit()?;
     tell(reports, chain.head());
     let stop = session.signals.orderly();
@@ -108,6 +112,21 @@ pub async fn after(
     }
     broken(&chain)?;
     Ok(chain.head().cloned())
+}
+
+/// A revocation is about to be asked for.
+pub fn revoking(session: &Session, lineage: &LineageName, revocation: &Revocation) -> Result<(), Failure> {
+    append(session, &[record::revoking(lineage, revocation)]).map(drop)
+}
+
+/// What became of it.
+pub fn revoked(session: &Session, revoking: &Revoking) -> Result<(), Failure> {
+    append(session, &[record::revoked(revoking)]).map(drop)
+}
+
+/// An account was made, taken over, given another key or given up.
+pub fn account(session: &Session, what: &str) -> Result<(), Failure> {
+    append(session, &[record::account(what)]).map(drop)
 }
 
 pub fn buckets(targets: &BTreeMap<String, Target>) -> Buckets {

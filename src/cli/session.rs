@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::name::LineageName;
-use crate::plan::{Choices, Limits};
+use crate::plan::{Choices, Limits, Plan};
 use crate::port::Clock;
 use crate::report::Check;
 use crate::store::FileStore;
@@ -60,6 +60,22 @@ impl Session {
         let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
         Ok(Choices { every: self.config.every, only: names(&selection.only)?.into_iter().collect(), force })
     }
+}
+
+/// Refuses a plan that leaves out what the command line names: a slip of the pen must not pass for nothing to do.
+pub fn refuse_unknown(choices: &Choices, plan: &Plan) -> Result<(), Failure> {
+    let step = |name: &LineageName| plan.steps.iter().find(|step| step.lineage == *name);
+    let unknown = choices.only.iter().chain(choices.force.keys()).find(|name| step(name).is_none());
+    let gone = choices.force.keys().find(|name| step(name).is_some_and(|step| step.certificate.is_none()));
+    let (name, hint) = match (unknown, gone) {
+        (Some(name), _) => (name, "`countersign status` lists the names".to_owned()),
+        (None, Some(name)) => {
+            (name, format!("`countersign revoke {name}` has the CA revoke what the store holds of it"))
+        }
+        (None, None) => return Ok(()),
+    };
+    let fault = Fault::new("run:name", format!("the list has no lineage `{name}`")).hint(hint);
+    Err(Failure::new(Exit::Usage, Check::Completed, fault))
 }
 
 fn parse_name(text: &str) -> Result<LineageName, Failure> {

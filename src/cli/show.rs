@@ -14,8 +14,8 @@ use crate::cli::settings;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fault::{Fault, Retry};
-use crate::lineage::Stored;
 use crate::lineage::describe::{Description, describe};
+use crate::lineage::{Revocation, Stored};
 use crate::name::LineageName;
 use crate::plan::days;
 use crate::port::{Clock, Inventory, RenewalInfo, Store};
@@ -45,6 +45,8 @@ struct Shown {
     published: Vec<(String, String)>,
     /// Why the last order failed, if it did.
     waits: Option<String>,
+    /// The CA has not said yes to it yet.
+    revocation: Option<Revocation>,
 }
 
 fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
@@ -63,6 +65,7 @@ fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> 
         waits: inventory.journal.get(&name).and_then(|entry| entry.failures.as_ref()).map(|failures| {
             format!("failed {} times, next try {}: {}", failures.count, stamp(failures.not_before), failures.last)
         }),
+        revocation: pending(&inventory, &stored),
         stored,
     };
     output.text(&text(&shown, SystemClock.now()));
@@ -71,6 +74,11 @@ fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> 
     let version = shown.stored.meta.version;
     output.summary("show", Exit::Done, &format!("{name} v{version}, {state}, until {}", facts.not_after.date()));
     Ok(Exit::Done)
+}
+
+fn pending(inventory: &Inventory, stored: &Stored) -> Option<Revocation> {
+    let entry = inventory.journal.get(&stored.meta.lineage)?;
+    entry.revocations.iter().find(|pending| pending.version == stored.meta.version).cloned()
 }
 
 fn find(inventory: &Inventory, text: &str) -> Result<(LineageName, &'static str, Stored), Fault> {
@@ -113,6 +121,12 @@ fn text(shown: &Shown, now: OffsetDateTime) -> String {
     row("issuer", leaf.map_or(&facts.issuer, |leaf| &leaf.issuer));
     row("valid", &format!("{} to {} ({left})", stamp(facts.not_before), stamp(facts.not_after)));
     row("serial", &facts.serial);
+    if let Some(revoked) = &shown.stored.revoked {
+        row("revoked", &format!("{} ({})", stamp(revoked.at), revoked.reason));
+    }
+    if let Some(pending) = &shown.revocation {
+        row("revocation", &format!("not done yet ({}), the next apply asks again", pending.reason));
+    }
     row("fingerprint", &facts.fingerprint.to_string());
     row("key", facts.key.map_or("other", |key| key.as_str()));
     match &shown.ari {
@@ -166,5 +180,7 @@ fn object(shown: &Shown) -> Value {
         "published": published,
         "versions": shown.versions,
         "waits": shown.waits,
+        "revoked": shown.stored.revoked,
+        "revocation_pending": shown.revocation,
     })
 }

@@ -60,6 +60,7 @@ fn line(name: &LineageName, state: &str, stored: &Stored, width: usize, now: Off
     let facts = stored.facts();
     let left = facts.not_after - now;
     let left = match left {
+        _ if stored.revoked.is_some() => paint.bad("revoked"),
         left if !left.is_positive() => paint.bad("expired"),
         left if left < facts.lifetime() / 6 => paint.bad(&format!("{:>4} left", days(left))),
         left if left < facts.lifetime() / 3 => paint.warn(&format!("{:>4} left", days(left))),
@@ -76,6 +77,7 @@ fn object(name: &LineageName, state: &str, stored: &Stored) -> Value {
         "lineage_version": stored.meta.version,
         "not_after": stamp(stored.facts().not_after),
         "serial": stored.facts().serial,
+        "revoked": stored.revoked,
         "issuer": stored.facts().issuer,
         "identifiers": stored.facts().identifiers,
     })

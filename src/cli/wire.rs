@@ -9,19 +9,17 @@ use aws_sdk_s3::config::ProvideCredentials;
 use aws_sdk_s3::config::SharedCredentialsProvider;
 
 use crate::bucket::{self, S3Bucket};
-use crate::ca::{self, AcmeCa};
+use crate::ca::{self, AcmeCa, ExternalAccount};
 use crate::cli::session::Session;
-use crate::config::{Config, read};
+use crate::config::{Config, Eab, Hmac, read};
 use crate::dns::{self, CaaLookup, Route53Dns};
-use crate::fault::Fault;
+use crate::fault::{Fault, Retry};
 use crate::port::{Bucket, Ca, Clock, Dns};
+use crate::secret::Secret;
 use crate::store::FileStore;
 
 /// The hosted zone for all challenge records, when no pin names one.
 const HOSTED_ZONE: &str = "ACME_HOSTED_ZONE";
-
-/// How long one request to a CA may take.
-const ACME_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All authorities. None is contacted before something is asked of it.
 pub fn cas(session: &Session) -> Result<BTreeMap<String, Arc<dyn Ca>>, Fault> {
@@ -43,11 +41,26 @@ pub fn acme(
             directory: authority.directory.clone(),
             root_pem: root_pem.map(String::into_bytes),
             contact: authority.contact.clone(),
-            timeout: ACME_TIMEOUT,
+            timeout: Duration::from_secs(authority.timeout.into()),
+            external_account: authority.eab.as_ref().map(external_account),
+            preferred_chain: authority.preferred_chain.clone(),
         };
         cas.insert(name.clone(), AcmeCa::new(settings, store.clone(), clock.clone())?);
     }
     Ok(cas)
+}
+
+/// A key that is missing matters only to who registers.
+fn external_account(eab: &Eab) -> ExternalAccount {
+    let unset = |name: &str| {
+        Fault::new("config:unreadable", format!("the variable {name} with the HMAC key of `eab` is not set"))
+            .retry(Retry::Never)
+    };
+    let hmac = match &eab.hmac {
+        Hmac::File(path) => read::read(path).map(Secret::new),
+        Hmac::Variable(name) => std::env::var(name).map(Secret::new).map_err(|_| unset(name)),
+    };
+    ExternalAccount { kid: eab.kid.clone(), hmac }
 }
 
 /// Look-ups of CAA records, at the same servers as all others.
@@ -125,6 +138,24 @@ async fn access_key(aws: Aws<'_>) -> Result<String, Fault> {
     let provider = sdk.credentials_provider().ok_or_else(|| none(&std::io::Error::other("no provider")))?;
     let found = provider.provide_credentials().await;
     found.map(|found| found.access_key_id().to_owned()).map_err(|error| none(&error))
+}
+
+/// Any bucket by its name in S3, by the credentials that the configuration has for it.
+pub async fn bucket(config: &Config, name: &str) -> S3Bucket {
+    let known = config.buckets.values().find(|bucket| bucket.bucket == name);
+    let (profile, region, endpoint) = known.map_or((None, None, None), |known| {
+        (known.profile.as_deref(), known.region.as_deref(), known.endpoint.as_deref())
+    });
+    let sdk = sdk(Aws { profile, region, endpoint, assume_role: None }).await;
+    let settings = bucket::Settings {
+        bucket: name.to_owned(),
+        prefix: String::new(),
+        region: region.map(str::to_owned),
+        endpoint: endpoint.map(str::to_owned),
+        kms_key: None,
+        expected_owner: None,
+    };
+    S3Bucket::new(settings, &sdk)
 }
 
 /// How to reach one AWS service. Route53 and S3 take separate credentials in one process.

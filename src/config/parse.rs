@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use time::Duration;
 
 use super::{
-    Authority, BUILT_IN, Bucket, Config, Dns, Hooks, Limits, Notify, Provided, Repository, Route53, Trust, ZonePin,
+    Authority, BUILT_IN, Bucket, Config, Dns, Eab, Hmac, Hooks, Limits, Notify, Provided, Repository, Route53, Trust,
+    ZonePin,
     value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
@@ -31,6 +32,9 @@ const KEYS: [&str; 14] = [
     "metrics",
     "notify",
 ];
+
+/// Seconds.
+const ACME_TIMEOUT: u32 = 30;
 
 impl Config {
     /// Reads a config file. `path` names it in diagnostics, all of which are errors.
@@ -155,7 +159,14 @@ fn require(node: &Node, f: &mut Findings<'_>) -> Option<Require> {
 /// The built-in authorities and those of the file.
 fn authorities(node: Option<&Node>, f: &mut Findings<'_>) -> BTreeMap<String, Authority> {
     let built_in = BUILT_IN.iter().map(|(name, directory)| {
-        let authority = Authority { directory: (*directory).to_owned(), root: None, contact: Vec::new() };
+        let authority = Authority {
+            directory: (*directory).to_owned(),
+            root: None,
+            contact: Vec::new(),
+            timeout: ACME_TIMEOUT,
+            eab: None,
+            preferred_chain: None,
+        };
         ((*name).to_owned(), authority)
     });
     let mut authorities: BTreeMap<_, _> = built_in.collect();
@@ -178,7 +189,8 @@ fn authorities(node: Option<&Node>, f: &mut Findings<'_>) -> BTreeMap<String, Au
 }
 
 fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) -> Option<Authority> {
-    let fields = Fields::of(node, "an authority", &["directory", "root", "contact"], f)?;
+    let fields =
+        Fields::of(node, "an authority", &["directory", "root", "contact", "timeout", "eab", "preferred_chain"], f)?;
     let directory = match (built_in, fields.get("directory")) {
         (None, _) => {
             fields.require("directory", f).and_then(|node| node.parsed(|text| value::url(text, &["https"]), f))
@@ -192,7 +204,30 @@ fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) ->
     };
     let root = fields.get("root").and_then(|node| path(node, f));
     let contact = all(&fields, "contact", value::contact, f);
-    Some(Authority { directory: directory?, root, contact })
+    let timeout = fields.get("timeout").map_or(Some(ACME_TIMEOUT), |node| node.number(1, 600, f));
+    let eab = fields.get("eab").map(|node| eab(node, f));
+    let preferred_chain = optional(&fields, "preferred_chain", value::common_name, f);
+    let eab = match eab {
+        Some(None) => return None,
+        eab => eab.flatten(),
+    };
+    Some(Authority { directory: directory?, root, contact, timeout: timeout?, eab, preferred_chain })
+}
+
+fn eab(node: &Node, f: &mut Findings<'_>) -> Option<Eab> {
+    let fields = Fields::of(node, "`eab`", &["kid", "hmac_file", "hmac_env"], f)?;
+    let kid = fields.require("kid", f).and_then(|node| node.parsed(value::aws_name, f));
+    let file = fields.get("hmac_file").and_then(|node| path(node, f)).map(Hmac::File);
+    let variable = optional(&fields, "hmac_env", value::variable, f).map(Hmac::Variable);
+    match (file, variable) {
+        (Some(hmac), None) | (None, Some(hmac)) => Some(Eab { kid: kid?, hmac }),
+        (file, _) => {
+            let message = if file.is_some() { "has two HMAC keys" } else { "needs `hmac_file` or `hmac_env`" };
+            f.report(Code::MissingKey, node.at, format!("`eab` {message}"))
+                .hint("name the file, or the environment variable, that holds the key as the CA shows it");
+            None
+        }
+    }
 }
 
 fn dns(node: &Node, f: &mut Findings<'_>) -> Option<Dns> {

@@ -124,6 +124,18 @@ pub(super) fn aws_name(text: &str) -> Result<String, String> {
     check(text, fits, || format!("`{text}` is not a name without spaces"))
 }
 
+/// The common name of a certificate (RFC 5280 appendix A).
+pub(super) fn common_name(text: &str) -> Result<String, String> {
+    let fits = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == text;
+    check(text, fits, || format!("`{text}` is not the common name of an issuer, such as `ISRG Root X1`"))
+}
+
+/// The name of an environment variable.
+pub(super) fn variable(text: &str) -> Result<String, String> {
+    let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !text.is_empty();
+    check(text, fits, || format!("`{text}` is not the name of an environment variable"))
+}
+
 pub(super) fn contact(text: &str) -> Result<String, String> {
     let fits = text.strip_prefix("mailto:").and_then(|mail| mail.split_once('@'));
     let fits =

@@ -5,10 +5,13 @@ use x509_parser::certificate::X509Certificate;
 
 use super::read::{parse, time_of};
 use super::{CertFacts, Pems, pem, public_key_of};
-use crate::fault::Fault;
+use crate::fault::{Fault, Retry};
 use crate::journal::Intent;
 use crate::name::Identifier;
 use crate::secret::Secret;
+
+/// The code of the fault for a certificate that is good and whose time is still to come.
+pub const NOT_YET_VALID: &str = "check:not-yet-valid";
 
 /// A CA's clock may be ahead of ours by so much.
 const SKEW: Duration = Duration::HOUR;
@@ -20,7 +23,8 @@ const SKEW: Duration = Duration::HOUR;
 ///
 /// # Errors
 /// `check:malformed`, `check:key-mismatch` (not the key of this attempt), `check:names` (other names than asked
-/// for), `check:chain` (not signed by the next, or an issuer that ends before the leaf), `check:validity`.
+/// for), `check:chain` (not signed by the next, or an issuer that ends before the leaf), `check:validity`, and
+/// [`NOT_YET_VALID`] with the seconds until it is.
 pub fn check_issued(
     intent: &Intent,
     privkey: &Secret,
@@ -106,6 +110,14 @@ fn check_validity(facts: &CertFacts, now: OffsetDateTime) -> Result<(), Fault> {
     if facts.not_before > now + SKEW {
         return wrong(format!("the certificate is not valid before {}", facts.not_before));
     }
+    if facts.not_before > now {
+        let seconds = u64::try_from((facts.not_before - now).whole_seconds() + 1).unwrap_or_default();
+        return Err(Fault::new(NOT_YET_VALID, format!("the certificate is not valid before {}", facts.not_before))
+            .hint(
+                "the CA's clock is ahead of this one; the certificate is deployed and published when its time has come",
+            )
+            .retry(Retry::After(seconds)));
+    }
     if facts.not_after <= now {
         return wrong(format!("the certificate ended at {}", facts.not_after));
     }
@@ -146,7 +158,7 @@ mod tests {
                 params
             };
             let mut leaf = CertificateParams::new(vec!["a.example.com".into(), "b.example.com".into()]).unwrap();
-            leaf.not_before = datetime!(2026-06-01 00:30 UTC);
+            leaf.not_before = datetime!(2026-05-31 23:00 UTC);
             leaf.not_after = datetime!(2026-09-01 00:00 UTC);
             let keys = [(); 3].map(|()| KeyPair::generate().unwrap());
             Self { root: ca("Root"), intermediate: ca("Intermediate"), leaf, keys }
@@ -272,7 +284,8 @@ mod tests {
     fn a_certificate_that_has_ended_or_begins_too_late_is_refused() {
         let mut ca = Hierarchy::new();
         ca.leaf.not_before = NOW + Duration::HOUR;
-        assert_eq!(code(ca.check()), "accepted");
+        let fault = ca.check().err().unwrap();
+        assert_eq!((fault.code.as_str(), fault.retry), (NOT_YET_VALID, Retry::After(3601)));
         ca.leaf.not_before = NOW + Duration::HOUR + Duration::SECOND;
         assert_eq!(code(ca.check()), "check:validity");
         ca.leaf.not_before = NOW - Duration::DAY;

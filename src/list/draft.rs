@@ -11,11 +11,24 @@ use crate::name::{Identifier, LineageName};
 use crate::yaml::fields::suggest;
 use crate::yaml::{Fields, Findings, Node, Spot};
 
-const SETTINGS: [&str; 6] = ["authority", "key", "challenge", "profile", "publish", "renew"];
-const CERTIFICATE: [&str; 9] =
-    ["name", "domains", "authority", "key", "challenge", "profile", "publish", "renew", "provided"];
+const SETTINGS: [&str; 8] =
+    ["authority", "key", "challenge", "profile", "preferred_profile", "preferred_chain", "publish", "renew"];
+const CERTIFICATE: [&str; 11] = [
+    "name",
+    "domains",
+    "authority",
+    "key",
+    "challenge",
+    "profile",
+    "preferred_profile",
+    "preferred_chain",
+    "publish",
+    "renew",
+    "provided",
+];
 /// What says how to order, and so means nothing for a certificate that is provided.
-const ORDERING: [&str; 5] = ["authority", "key", "challenge", "profile", "renew"];
+const ORDERING: [&str; 7] =
+    ["authority", "key", "challenge", "profile", "preferred_profile", "preferred_chain", "renew"];
 /// Bytes beyond which nothing can be a domain, however it is written.
 const LONGEST: usize = 4 * 253;
 const MUST_STAPLE: [&str; 4] = ["must-staple", "must_staple", "muststaple", "mustStaple"];
@@ -40,6 +53,8 @@ pub(super) struct Settings {
     pub key: KeyType,
     pub challenge: ChallengeType,
     pub profile: Option<String>,
+    pub preferred_profile: Option<String>,
+    pub preferred_chain: Option<String>,
     pub publish: BTreeSet<String>,
     pub renew_before: Option<(Duration, Spot)>,
 }
@@ -51,6 +66,8 @@ impl Default for Settings {
             key: KeyType::EcdsaP256,
             challenge: ChallengeType::Dns01,
             profile: None,
+            preferred_profile: None,
+            preferred_chain: None,
             publish: BTreeSet::new(),
             renew_before: None,
         }
@@ -152,8 +169,9 @@ fn settings(fields: &Fields<'_>, base: &Settings, known: Option<&Known>, finding
     if let Some(node) = fields.get("challenge") {
         check_challenge(node, findings);
     }
-    if let Some(profile) = fields.get("profile").and_then(|node| word(node, "profile", findings)) {
-        settings.profile = Some(profile);
+    profile(fields, &mut settings, findings);
+    if let Some(node) = fields.get("preferred_chain") {
+        settings.preferred_chain = common_name(node, findings);
     }
     if let Some(publish) = fields.get("publish").and_then(|node| publish(node, known, findings)) {
         settings.publish = publish;
@@ -163,6 +181,32 @@ fn settings(fields: &Fields<'_>, base: &Settings, known: Option<&Known>, finding
         settings.renew_before = before.and_then(|node| Some((node.duration(findings)?, node.at)));
     }
     settings
+}
+
+/// Which profile: one that must be, or one that is preferred. Either takes the place of what `defaults` say.
+fn profile(fields: &Fields<'_>, settings: &mut Settings, findings: &mut Findings<'_>) {
+    let [required, preferred] = ["profile", "preferred_profile"].map(|key| fields.get(key));
+    if let (Some(_), Some(node)) = (required, preferred) {
+        findings
+            .report(Code::BadValue, node.at, "a profile cannot be required and preferred at once")
+            .hint("keep `profile` if nothing else will do, `preferred_profile` if the CA's default is good enough");
+    }
+    if required.or(preferred).is_some() {
+        let mut read = |node: Option<&Node>| node.and_then(|node| word(node, "profile", findings));
+        (settings.profile, settings.preferred_profile) = (read(required), read(preferred));
+    }
+}
+
+/// The common name of a certificate (RFC 5280 appendix A: at most 64 characters).
+fn common_name(node: &Node, findings: &mut Findings<'_>) -> Option<String> {
+    let text = node.text(findings)?;
+    let fits = (1..=64).contains(&text.chars().count()) && !text.contains(char::is_control) && text.trim() == text;
+    if !fits {
+        findings
+            .report(Code::BadValue, node.at, format!("`{text}` is not the common name of an issuer"))
+            .hint("write it as the CA's page of certificates shows it, such as `ISRG Root X1`");
+    }
+    fits.then(|| text.to_owned())
 }
 
 fn authority(node: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<String> {

@@ -60,6 +60,8 @@ fn certificate(draft: Draft) -> Certificate {
         key: draft.settings.key,
         challenge: draft.settings.challenge,
         profile: draft.settings.profile,
+        preferred_profile: draft.settings.preferred_profile,
+        preferred_chain: draft.settings.preferred_chain,
         provided: draft.provided,
         publish: draft.settings.publish,
         renew_before: draft.settings.renew_before.map(|(before, _)| before),

@@ -52,7 +52,7 @@ fn covered_siblings(draft: &Draft, findings: &mut Findings<'_>) {
 }
 
 fn too_many_identifiers(draft: &Draft, findings: &mut Findings<'_>) {
-    let limit = match draft.settings.profile.as_deref() {
+    let limit = match draft.settings.profile.as_deref().or(draft.settings.preferred_profile.as_deref()) {
         Some("tlsserver" | "shortlived") => 25,
         _ => 100,
     };
@@ -64,7 +64,7 @@ fn too_many_identifiers(draft: &Draft, findings: &mut Findings<'_>) {
 
 /// Lifetimes of Let's Encrypt's profiles; another profile is not judged.
 fn renew_before(draft: &Draft, findings: &mut Findings<'_>) {
-    let lifetime = match draft.settings.profile.as_deref() {
+    let lifetime = match draft.settings.profile.as_deref().or(draft.settings.preferred_profile.as_deref()) {
         None | Some("classic") => Duration::days(90),
         Some("tlsserver") => Duration::days(45),
         Some("shortlived") => Duration::hours(160),

@@ -64,6 +64,9 @@ impl Plan {
                     let lineage = &step.lineage;
                     return Err(stale(format!("{lineage} was to {}, now it is to {}", other.action, step.action)));
                 }
+                Some(other) if other.revokes != step.revokes => {
+                    return Err(stale(format!("{} says something else about a compromised key", step.lineage)));
+                }
                 Some(other) if other.action.changes() => {}
                 _ if step.action.changes() => step.leave_for_later(),
                 _ => {}

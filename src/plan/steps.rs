@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use time::OffsetDateTime;
 
 use crate::journal::Entry;
-use crate::lineage::{CertFacts, Imported, Origin, Stored};
+use crate::lineage::{CertFacts, Imported, Origin, Revocation, RevocationReason, Stored};
 use crate::list::{Certificate, List};
 use crate::name::LineageName;
 use crate::plan::matrix::{self, Decision, Deployed, Held, Wanted};
@@ -68,6 +68,7 @@ pub(super) fn bare(
         unstash: false,
         adopt: None,
         discard_stash: false,
+        revokes: None,
         replaces: None,
         signers: Vec::new(),
         approvals: Vec::new(),
@@ -172,7 +173,8 @@ fn taken_over(
 ) -> Step {
     // Without a known authority it is taken for what the list asks for.
     let authority = imported.authority.as_ref().unwrap_or(&wanted.authority);
-    let seen = Seen { facts: &imported.facts, authority, profile: wanted.profile.as_deref() };
+    let profile = wanted.wanted_profile().map(|(name, _)| name);
+    let seen = Seen { facts: &imported.facts, authority, profile, stored: None };
     let mut step = held(wanted, seen, observed, choices, now);
     step.reasons.retain(|reason| *reason != Reason::NotDue);
     step.reasons.insert(0, Reason::Imported { from: imported.from.clone() });
@@ -190,12 +192,15 @@ struct Seen<'a> {
     facts: &'a CertFacts,
     authority: &'a str,
     profile: Option<&'a str>,
+    /// `None` if it is not a version yet.
+    stored: Option<&'a Stored>,
 }
 
 impl<'a> Seen<'a> {
     fn of(stored: &'a Stored) -> Self {
         let meta = &stored.meta;
-        Self { facts: &meta.facts, authority: &meta.authority, profile: meta.profile.as_deref() }
+        let profile = meta.profile.as_deref();
+        Self { facts: &meta.facts, authority: &meta.authority, profile, stored: Some(stored) }
     }
 }
 
@@ -205,8 +210,15 @@ fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Cho
     let info = facts.ari_id.as_ref().and_then(|id| observed.renewal_infos.get(id));
     let mut step = bare(&wanted.name, Action::Keep, differences(wanted, seen), Some(wanted), None);
     let changed = !step.reasons.is_empty();
+    let entry = observed.inventory.journal.get(&wanted.name);
     if let Some(reason) = choices.force.get(&wanted.name) {
-        step.reasons.push(Reason::Forced { reason: reason.clone() });
+        step.revokes = seen.stored.and_then(|stored| compromised(stored, entry, reason));
+        if !seen.stored.is_some_and(|stored| is_replaced(stored, entry, reason)) {
+            step.reasons.push(Reason::Forced { reason: reason.clone() });
+        }
+    }
+    if let Some(reason) = seen.stored.and_then(|stored| revoked(stored, entry)) {
+        step.reasons.push(Reason::Revoked { reason });
     }
     match window::due(facts, wanted.renew_before, info, choices.every, now) {
         Due::Now(reason) => step.reasons.push(reason),
@@ -229,6 +241,35 @@ fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Cho
     step
 }
 
+/// What the CA is to revoke, because somebody else may have its key.
+fn compromised(stored: &Stored, entry: Option<&Entry>, reason: &str) -> Option<Revocation> {
+    let compromise = RevocationReason::parse(reason) == Some(RevocationReason::KeyCompromise);
+    if !compromise
+        || is_replaced(stored, entry, reason)
+        || revoked(stored, entry) == Some(RevocationReason::KeyCompromise)
+    {
+        return None;
+    }
+    let (version, serial) = (stored.meta.version, stored.facts().serial.clone());
+    Some(Revocation { version, serial, reason: RevocationReason::KeyCompromise, by: None })
+}
+
+/// The same command was cut short before: the compromised version was replaced and is not revoked yet.
+fn is_replaced(stored: &Stored, entry: Option<&Entry>, reason: &str) -> bool {
+    let pending = entry.map(|entry| entry.revocations.as_slice()).unwrap_or_default();
+    let older = |pending: &Revocation| {
+        pending.version < stored.meta.version && RevocationReason::parse(reason) == Some(pending.reason)
+    };
+    pending.iter().any(older)
+}
+
+/// Why the CA revoked it, or is about to.
+fn revoked(stored: &Stored, entry: Option<&Entry>) -> Option<RevocationReason> {
+    let pending = entry.map(|entry| entry.revocations.as_slice()).unwrap_or_default();
+    let pending = pending.iter().find(|pending| pending.version == stored.meta.version).map(|pending| pending.reason);
+    pending.or(stored.revoked.as_ref().map(|revoked| revoked.reason))
+}
+
 fn differences(wanted: &Certificate, seen: Seen<'_>) -> Vec<Reason> {
     let facts = seen.facts;
     let mut reasons = Vec::new();
@@ -244,8 +285,9 @@ fn differences(wanted: &Certificate, seen: Seen<'_>) -> Vec<Reason> {
     if seen.authority != wanted.authority {
         reasons.push(Reason::AuthorityChanged { from: seen.authority.to_owned(), to: wanted.authority.clone() });
     }
-    if seen.profile != wanted.profile.as_deref() {
-        reasons.push(Reason::ProfileChanged { from: seen.profile.map(str::to_owned), to: wanted.profile.clone() });
+    if !wanted.allows_profile(seen.profile) {
+        let to = wanted.wanted_profile().map(|(name, _)| name.to_owned());
+        reasons.push(Reason::ProfileChanged { from: seen.profile.map(str::to_owned), to });
     }
     reasons
 }

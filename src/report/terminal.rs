@@ -8,7 +8,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::name::LineageName;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, Mode, Plan, Reason, Step, days};
 use crate::port::Inventory;
 use crate::report::{Applied, Run};
@@ -86,7 +86,8 @@ pub fn plan(plan: &Plan, source: &str, store: &str, now: OffsetDateTime, paint: 
     if plan.mode == Mode::RenewOnly {
         out += &paint.warn("Renew only: the head was refused or out of reach, so nothing new is done.\n");
     }
-    let shown: Vec<&Step> = plan.steps.iter().filter(|step| step.action != Action::Keep).collect();
+    let shows = |step: &&Step| step.action != Action::Keep || step.revokes.is_some();
+    let shown: Vec<&Step> = plan.steps.iter().filter(shows).collect();
     if !shown.is_empty() {
         out.push('\n');
     }
@@ -110,6 +111,9 @@ fn line(step: &Step, width: usize, now: OffsetDateTime, paint: Paint) -> String 
         if left.is_positive() && !reasons.iter().any(|reason| reason.contains(" left")) {
             reasons.push(format!("{} left", days(left)));
         }
+    }
+    if let Some(revocation) = &step.revokes {
+        reasons.push(format!("then v{} is revoked", revocation.version));
     }
     if let (Action::Defer, Some(due)) = (step.action, step.due) {
         reasons.push(format!("next try {}", minute(due)));
@@ -171,10 +175,26 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
         let _ = writeln!(out, "  {} bucket {bucket}: {}", paint.bad("FAILED   "), plain(&fault.to_string()));
         out += &details(fault, "            ");
     }
+    for revoking in &applied.revoked {
+        out += &revoked(revoking, paint);
+    }
     for fault in &applied.left_behind {
         let _ = writeln!(out, "  {} {}", paint.bad("LEFT     "), plain(&fault.to_string()));
     }
     out
+}
+
+/// One line for a revocation, with its cause if it is still to be asked for.
+pub fn revoked(revoking: &Revoking, paint: Paint) -> String {
+    let (lineage, revocation) = (&revoking.lineage, &revoking.revocation);
+    let what = format!("{lineage} v{} ({}), serial {}", revocation.version, revocation.reason, revocation.serial);
+    match &revoking.fault {
+        None => format!("  {} {what}\n", paint.good("revoked  ")),
+        Some(fault) => {
+            let line = format!("  {} {what}: {}\n", paint.bad("NOT REVOKED"), plain(&fault.to_string()));
+            line + &details(fault, "            ")
+        }
+    }
 }
 
 /// A line for each fault. What was issued before an upload failed is said, since it is not lost.

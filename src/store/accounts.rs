@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use super::layout::Layout;
 use super::{read, write};
 use crate::fault::{Fault, Retry};
+use crate::port::KeptAccount;
 use crate::secret::Secret;
 
 const SCHEMA: u32 = 1;
 const KEY: &str = "key.pem";
+/// While a key change is under way.
+const NEXT: &str = "next.pem";
 const ACCOUNT: &str = "account.json";
 
 /// `account.json`.
@@ -21,11 +24,13 @@ struct Account {
     url: String,
 }
 
-pub fn load(layout: &Layout, authority: &str) -> Result<Option<(Secret, Option<String>)>, Fault> {
+pub fn load(layout: &Layout, authority: &str) -> Result<Option<KeptAccount>, Fault> {
     let dir = dir(layout, authority)?;
     let Some(key) = read::secret(&dir.join(KEY))? else { return Ok(None) };
     let account: Option<Account> = read::versioned_json(&dir.join(ACCOUNT), SCHEMA)?;
-    Ok(Some((key, account.map(|account| account.url))))
+    // One that has taken over and was not removed any more.
+    let next = read::secret(&dir.join(NEXT))?.filter(|next| *next != key);
+    Ok(Some(KeptAccount { key, url: account.map(|account| account.url), next }))
 }
 
 /// Another key than before has no URL yet. The old URL goes first: a key never stands beside a foreign URL.
@@ -36,6 +41,7 @@ pub fn save_key(layout: &Layout, authority: &str, key: &Secret) -> Result<(), Fa
         return Ok(());
     }
     write::remove(&dir.join(ACCOUNT))?;
+    write::remove(&dir.join(NEXT))?;
     write::file(&dir.join(KEY), key.reveal().as_bytes(), write::PRIVATE)
 }
 
@@ -44,6 +50,29 @@ pub fn save_url(layout: &Layout, authority: &str, directory: &str, url: &str) ->
     let account = Account { schema: SCHEMA, directory: directory.to_owned(), url: url.to_owned() };
     let text = serde_json::to_string_pretty(&account).expect("plain data") + "\n";
     write::file(&path, text.as_bytes(), write::PRIVATE)
+}
+
+pub fn save_next_key(layout: &Layout, authority: &str, key: &Secret) -> Result<(), Fault> {
+    write::file(&dir(layout, authority)?.join(NEXT), key.reveal().as_bytes(), write::PRIVATE)
+}
+
+/// Another key of the same account: its URL stays.
+pub fn promote_next_key(layout: &Layout, authority: &str) -> Result<(), Fault> {
+    let dir = dir(layout, authority)?;
+    if let Some(next) = read::secret(&dir.join(NEXT))? {
+        write::file(&dir.join(KEY), next.reveal().as_bytes(), write::PRIVATE)?;
+    }
+    write::remove(&dir.join(NEXT))
+}
+
+pub fn drop_next_key(layout: &Layout, authority: &str) -> Result<(), Fault> {
+    write::remove(&dir(layout, authority)?.join(NEXT))
+}
+
+/// The URL goes first: what a crash leaves is a key that the CA is asked about.
+pub fn forget(layout: &Layout, authority: &str) -> Result<(), Fault> {
+    let dir = dir(layout, authority)?;
+    [ACCOUNT, NEXT, KEY].iter().try_for_each(|name| write::remove(&dir.join(name)))
 }
 
 /// The name comes from the runner's config, so it is looked at before it becomes a path.

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use super::layout::{LIVE, Layout, live_target, version, version_of_target, version_taken};
 use super::{placeholder, read, write};
 use crate::fault::{Fault, Retry};
-use crate::lineage::{CertFacts, Meta, Origin, Pems, SCHEMA, Stored, public_key_of};
+use crate::lineage::{CertFacts, Meta, Origin, Pems, Revoked, SCHEMA, Stored, public_key_of};
 use crate::name::LineageName;
 use crate::secret::Secret;
 
@@ -20,6 +20,7 @@ const FULLCHAIN: &str = "fullchain.pem";
 const URL: &str = "url";
 const META: &str = "meta.json";
 const PUBLISHED: &str = "published.json";
+const REVOKED: &str = "revoked.json";
 
 /// The version that is live. `None` if there is no link.
 pub fn live(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fault> {
@@ -148,6 +149,18 @@ pub fn record_published(layout: &Layout, meta: &Meta, bucket: &str, etag: &str) 
     write::file(&dir.join(PUBLISHED), &pretty(&published), write::PUBLIC)
 }
 
+/// One version, in the archive or in the stash.
+pub fn numbered(layout: &Layout, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault> {
+    let name = version.to_string();
+    let dirs = [layout.archive(lineage).join(&name), layout.stash(lineage).join(&name)];
+    dirs.iter().find(|dir| dir.is_dir()).map(|dir| stored(dir, lineage, version)).transpose()
+}
+
+/// Writes `revoked.json` of a version.
+pub fn record_revoked(layout: &Layout, meta: &Meta, revoked: &Revoked) -> Result<(), Fault> {
+    write::file(&version_dir(layout, meta)?.join(REVOKED), &pretty(revoked), write::PUBLIC)
+}
+
 /// Takes a lineage out of `live`. Every step may be repeated after a crash.
 pub fn stash(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
     let (archive, stash) = (layout.archive(lineage), layout.stash(lineage));
@@ -243,7 +256,7 @@ fn add(dir: &Path, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
     ];
     write::own_folder(dir)?;
     write::folder(&dir.join(meta.version.to_string()), &files)?;
-    Ok(Stored { meta, published: Default::default() })
+    Ok(Stored { meta, published: Default::default(), revoked: None })
 }
 
 fn make_live(layout: &Layout, stored: Stored) -> Result<Stored, Fault> {
@@ -277,7 +290,7 @@ fn at(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fault> 
     stored(&dir.join(version.to_string()), lineage, version)
 }
 
-/// Reads `meta.json` and `published.json`; of the other files it only sees that they are there.
+/// Reads `meta.json`, `published.json` and `revoked.json`; of the other files it only sees that they are there.
 fn stored(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fault> {
     let path = dir.join(META);
     let meta: Meta = read::versioned_json(&path, SCHEMA)?.ok_or_else(|| missing(&path))?;
@@ -294,7 +307,8 @@ fn stored(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fau
         }
     }
     let published = read::json(&dir.join(PUBLISHED))?.unwrap_or_default();
-    Ok(Stored { meta, published })
+    let revoked = read::json(&dir.join(REVOKED))?;
+    Ok(Stored { meta, published, revoked })
 }
 
 /// The version that the link inside a lineage's folder names.

@@ -17,14 +17,15 @@ pub enum Fact<'a> {
     KeyType,
     Challenge,
     Profile,
+    Chain,
     Renewal,
     /// That somebody else's certificate is used, and whose.
     Provided,
 }
 
 impl<'a> Fact<'a> {
-    const SETTINGS: [Self; 6] =
-        [Self::Authority, Self::KeyType, Self::Challenge, Self::Profile, Self::Renewal, Self::Provided];
+    const SETTINGS: [Self; 7] =
+        [Self::Authority, Self::KeyType, Self::Challenge, Self::Profile, Self::Chain, Self::Renewal, Self::Provided];
 
     /// The facts in which two entries differ. Of an entry that is gone, only its identifiers count.
     pub fn differences(before: Option<&'a Certificate>, after: Option<&'a Certificate>) -> Vec<Self> {
@@ -50,7 +51,12 @@ impl<'a> Fact<'a> {
             Fact::Challenge => Some(match entry.challenge {
                 ChallengeType::Dns01 => "dns-01".into(),
             }),
-            Fact::Profile => Some(entry.profile.as_deref().unwrap_or_default().into()),
+            Fact::Profile => Some(match entry.wanted_profile() {
+                Some((name, true)) => name.into(),
+                Some((name, false)) => format!("{name} preferred").into(),
+                None => "".into(),
+            }),
+            Fact::Chain => Some(entry.preferred_chain.as_deref().unwrap_or_default().into()),
             Fact::Provided => Some(entry.provided.as_deref().unwrap_or_default().into()),
             Fact::Renewal => Some(entry.renew_before.map(duration::format).unwrap_or_default().into()),
         }
@@ -65,6 +71,7 @@ impl<'a> Fact<'a> {
             Fact::KeyType => "the key type".into(),
             Fact::Challenge => "the challenge".into(),
             Fact::Profile => "the profile".into(),
+            Fact::Chain => "the preferred chain".into(),
             Fact::Renewal => "the time of renewal".into(),
             Fact::Provided => "the provided certificate".into(),
         }

@@ -79,7 +79,7 @@ async fn issue(ca: &AcmeCa, names: &[String]) -> Vec<String> {
         assert_eq!(until(&mut *order, is_over).await, Status::Ready);
         order.finalize(&csr(&[&name])).await.unwrap();
         let Status::Valid(url) = until(&mut *order, is_over).await else { panic!("{name} is not issued") };
-        ca.certificate(&url).await.unwrap()
+        ca.certificate(&url, None).await.unwrap()
     });
     issued.buffered(32).collect().await
 }
@@ -117,9 +117,9 @@ async fn concurrent_orders_share_one_account() {
 async fn a_key_without_a_url_finds_its_account_again() {
     let (pebble, accounts) = (Pebble::start(0), Arc::new(MemoryAccounts::default()));
     pebble.ca(&accounts).new_order(&request(&["a.example.test"])).await.unwrap();
-    let first = accounts.url.lock().unwrap().take();
+    let first = accounts.kept.lock().unwrap().as_mut().unwrap().url.take();
     pebble.ca(&accounts).new_order(&request(&["b.example.test"])).await.unwrap();
-    assert_eq!(*accounts.url.lock().unwrap(), first);
+    assert_eq!(accounts.kept().url, first);
 }
 
 #[tokio::test]

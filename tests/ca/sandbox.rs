@@ -11,7 +11,7 @@ use countersign::port::Clock as _;
 use countersign::port::{Ca, Order, OrderRequest};
 use countersign::sandbox::{CaOptions, Options, RecordSet, RenewalWindow, Sandbox, quote};
 
-use super::rig::{MemoryAccounts, connect, csr, is_over, request, settings, until};
+use super::rig::{MemoryAccounts, connect, csr_for, is_over, request, settings, until};
 
 pub async fn start(ca: CaOptions) -> Sandbox {
     let zones = vec![("Z1".to_owned(), "example.test".to_owned())];
@@ -40,11 +40,15 @@ pub async fn answer(sandbox: &Sandbox, order: &mut dyn Order, right: bool) {
 
 /// The URL of a certificate.
 pub async fn issue(sandbox: &Sandbox, ca: &AcmeCa, request: &OrderRequest) -> String {
+    issue_for(sandbox, ca, request, &rcgen::KeyPair::generate().unwrap()).await
+}
+
+pub async fn issue_for(sandbox: &Sandbox, ca: &AcmeCa, request: &OrderRequest, key: &rcgen::KeyPair) -> String {
     let mut order = ca.new_order(request).await.unwrap();
     answer(sandbox, &mut *order, true).await;
     assert_eq!(until(&mut *order, is_over).await, Status::Ready);
     let names: Vec<&str> = request.identifiers.iter().map(|name| name.as_str()).collect();
-    order.finalize(&csr(&names)).await.unwrap();
+    order.finalize(&csr_for(&names, key)).await.unwrap();
     let Status::Valid(url) = until(&mut *order, is_over).await else { panic!("the order is not valid") };
     url
 }
@@ -58,7 +62,7 @@ async fn a_wildcard_and_its_base_are_issued_together() {
     let sandbox = start(CaOptions::default()).await;
     let ca = open(&sandbox, &Arc::default());
     let url = issue(&sandbox, &ca, &request(&["example.test", "*.example.test"])).await;
-    assert_eq!(ca.certificate(&url).await.unwrap().matches("BEGIN CERTIFICATE").count(), 2);
+    assert_eq!(ca.certificate(&url, None).await.unwrap().matches("BEGIN CERTIFICATE").count(), 2);
 }
 
 #[tokio::test]
@@ -166,7 +170,7 @@ async fn an_expired_order_is_gone_and_its_certificate_stays() {
     let mut order = ca.new_order(&request(&["b.example.test"])).await.unwrap();
     sandbox.advance(Duration::from_secs(8 * 86_400));
     assert_eq!(order.refresh().await, Ok(Status::Gone));
-    assert!(open(&sandbox, &accounts).certificate(&url).await.is_ok());
+    assert!(open(&sandbox, &accounts).certificate(&url, None).await.is_ok());
 }
 
 #[tokio::test]

@@ -90,7 +90,7 @@ impl Life {
             writeln!(text, "{:?}", store.attempt_key(&www()).unwrap().is_some()).unwrap();
         }
         let key = inventory.live.values().all(|stored| store.pems(stored).is_ok());
-        writeln!(text, "all keys: {key}, account: {:?}", store.load("lab").unwrap().map(|(_, url)| url)).unwrap();
+        writeln!(text, "all keys: {key}, account: {:?}", store.load("lab").unwrap().map(|kept| kept.url)).unwrap();
         writeln!(text, "{:?}", store.read_json::<Vec<String>>(Document::TrustState).unwrap()).unwrap();
         let audit = store.audit().unwrap();
         let entries = audit.entries.iter().filter(|entry| entry.record.kind != Kind::Repaired);

@@ -35,6 +35,8 @@ fn certificate() -> impl Strategy<Value = Certificate> {
             key,
             challenge: ChallengeType::Dns01,
             profile,
+            preferred_profile: None,
+            preferred_chain: None,
             provided: None,
             publish,
             renew_before,
@@ -73,7 +75,7 @@ fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored
         stored_at: at,
         facts,
     };
-    Stored { meta, published: BTreeMap::new() }
+    Stored { meta, published: BTreeMap::new(), revoked: None }
 }
 
 fn provenance() -> Provenance {

@@ -1,11 +1,13 @@
 //! A hand-made ACME client that can also do what no good client does.
 
+use aws_lc_rs::encoding::{AsDer, Pkcs8V1Der};
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, KeyPair, RSA_PKCS1_SHA256,
     RsaKeyPair,
 };
-use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD};
+use base64::Engine;
+use base64::prelude::{BASE64_STANDARD, BASE64_URL_SAFE_NO_PAD};
 use bytes::Bytes;
 use countersign::sandbox::Sandbox;
 use http::{HeaderMap, Request};
@@ -55,6 +57,18 @@ impl Key {
                 json!({"kty": "RSA", "n": b64(n.big_endian_without_leading_zero()), "e": b64(e.big_endian_without_leading_zero())})
             }
         }
+    }
+
+    /// PKCS#8.
+    pub fn pem(&self) -> String {
+        let der = match self {
+            Self::P256(key) | Self::P384(key) => key.to_pkcs8v1().unwrap().as_ref().to_vec(),
+            Self::Rsa(key) => {
+                let der: Pkcs8V1Der<'static> = key.as_der().unwrap();
+                der.as_ref().to_vec()
+            }
+        };
+        format!("-----BEGIN PRIVATE KEY-----\n{}\n-----END PRIVATE KEY-----\n", BASE64_STANDARD.encode(der))
     }
 
     fn sign(&self, text: &[u8]) -> Vec<u8> {

@@ -2,6 +2,7 @@
 
 mod acme;
 mod dns;
+#[allow(dead_code, reason = "tests/ca uses it too")]
 mod jose;
 mod route53;
 mod s3;

@@ -178,7 +178,7 @@ fn version(version: u64) -> (Stored, Pems) {
         cert: format!("cert {version}\n"),
         chain: format!("chain {version}\n"),
     };
-    (Stored { meta, published: BTreeMap::new() }, pems)
+    (Stored { meta, published: BTreeMap::new(), revoked: None }, pems)
 }
 
 async fn run(bucket: &Memory, number: u64, flat: bool) -> Result<String, Fault> {

@@ -38,7 +38,7 @@ pub(super) fn finalize(ca: &Ca, signed: &Signed, id: &str) -> Answer {
         let detail = format!("Order's status ({:?}) is not acceptable for finalization", status.as_str());
         return Err(Problem::new(403, "orderNotReady", detail));
     }
-    let public_key = check_csr(&csr, &order.names, &signed.key)?;
+    let public_key = check_csr(&csr, &order.names, &signed.key, &state.blocked)?;
     let outcome = match ca.scripted("issuance") {
         Err(problem) => Outcome::Failed(problem),
         Ok(()) => {
@@ -69,7 +69,12 @@ pub(super) fn certificate(ca: &Ca, signed: &Signed, serial: &str, chain: usize) 
 }
 
 /// The key of a CSR that asks for exactly the names of the order.
-fn check_csr(der: &[u8], names: &[String], account_key: &Jwk) -> Result<SubjectPublicKeyInfo, Problem> {
+fn check_csr(
+    der: &[u8],
+    names: &[String],
+    account_key: &Jwk,
+    blocked: &[Jwk],
+) -> Result<SubjectPublicKeyInfo, Problem> {
     let bad = |detail: &str| Problem::new(400, "badCSR", detail);
     let (rest, csr) = X509CertificationRequest::from_der(der).map_err(|_| bad("Error parsing certificate request"))?;
     if !rest.is_empty() {
@@ -93,6 +98,9 @@ fn check_csr(der: &[u8], names: &[String], account_key: &Jwk) -> Result<SubjectP
     }
     if account_key.is_key_of(&info.subject_pki) {
         return Err(bad("Certificate public key must be different than account key"));
+    }
+    if blocked.iter().any(|key| key.is_key_of(&info.subject_pki)) {
+        return Err(bad("Public key is forbidden"));
     }
     match info.subject_pki.parsed() {
         Ok(PublicKey::RSA(rsa)) if matches!(rsa.key_size(), 2048 | 3072 | 4096) => {}

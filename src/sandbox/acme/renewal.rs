@@ -66,16 +66,28 @@ pub(super) fn revoke(ca: &Ca, signed: &Signed) -> Answer {
         return Err(Problem::unauthorized("The signer of the request may not revoke this certificate"));
     }
     // RFC 5280 section 5.3.1, as far as Let's Encrypt lets subscribers choose.
-    if !matches!(request.reason, 0 | 1 | 3 | 4 | 5) {
+    if !matches!(request.reason, 0 | 1 | 3 | 4 | 5 | 9) {
         return Err(Problem::new(
             400,
             "badRevocationReason",
             format!("Unsupported revocation reason code {}", request.reason),
         ));
     }
-    if certificate.revoked.is_some() {
-        return Err(Problem::new(400, "alreadyRevoked", "Certificate already revoked"));
+    if certificate.not_after <= now {
+        return Err(Problem::unauthorized("Certificate is expired"));
     }
-    certificate.revoked = Some((now, request.reason));
+    // As Boulder does: whoever signs with the certificate's key shows that it is out of its owner's hands. The key is
+    // blocked, whatever the certificate was revoked for before.
+    let by_key = signed.account.is_none();
+    let reason = if by_key { 1 } else { request.reason };
+    match certificate.revoked {
+        Some((_, before)) if !by_key || before == 1 => {
+            return Err(Problem::new(400, "alreadyRevoked", "Certificate already revoked"));
+        }
+        _ => certificate.revoked = Some((now, reason)),
+    }
+    if by_key {
+        state.blocked.push(signed.key.clone());
+    }
     Ok(empty(200))
 }

@@ -30,6 +30,8 @@ pub(super) struct State {
     pub(super) valid: HashMap<(Id, String, bool), Id>,
     /// Renewal windows that were set by hand, by ARI id.
     pub(super) windows: HashMap<String, RenewalWindow>,
+    /// Keys of which somebody proved that they are compromised.
+    pub(super) blocked: Vec<Jwk>,
     last_id: Id,
 }
 

@@ -4,6 +4,7 @@
 #![cfg(feature = "sandbox")]
 
 mod pipeline {
+    mod account;
     mod broken;
     mod crash;
     mod junit;
@@ -15,7 +16,9 @@ mod pipeline {
     mod refused;
     mod reported;
     mod resumed;
+    mod revoked;
     mod rig;
+    mod rules;
     mod saved;
     mod secrets;
     mod settled;

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::fault::{Fault, Retry};
-use crate::lineage::{Imported, Meta, SCHEMA};
+use crate::lineage::{Imported, Meta, Revoked, SCHEMA};
 use crate::name::Digest;
 use crate::secret::Secret;
 
@@ -50,6 +50,9 @@ pub struct Kept {
     /// ETags of the pointers that were written for it, by bucket.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub published: BTreeMap<String, String>,
+    /// The CA has revoked it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub revoked: Option<Revoked>,
     /// The newest of ours, if this one is somebody else's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub below: Option<Box<Kept>>,
@@ -93,6 +96,9 @@ pub struct Account {
     pub key: Option<Secret>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
+    /// While a key change is under way: the CA may know either key.
+    #[serde(default, skip_serializing_if = "Option::is_none", with = "secret")]
+    pub next: Option<Secret>,
 }
 
 impl Export {
@@ -187,7 +193,8 @@ mod tests {
     use super::*;
 
     fn export() -> Export {
-        let account = Account { authority: "lab".into(), key: Some(Secret::new("hunter2".into())), url: None };
+        let account =
+            Account { authority: "lab".into(), key: Some(Secret::new("hunter2".into())), url: None, next: None };
         let store = Rest { accounts: vec![account], audit: "{}\n".into(), ..Rest::default() };
         let made_at = datetime!(2026-06-01 02:00 UTC);
         Export {

@@ -109,9 +109,8 @@ fn register(global: &Global, args: &RegisterAccount, output: &Output, reports: &
 fn write_out(file: &Path, key: &Secret) -> Result<(), Fault> {
     match write::new_file(file, key.reveal().as_bytes()) {
         Err(_) if std::fs::read(file).is_ok_and(|bytes| bytes == key.reveal().as_bytes()) => Ok(()),
-        Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => Err(taken(file)),
-        Err(error) => Err(write::failed("write", file, &error)),
-        Ok(()) => Ok(()),
+        Err(_) if file.symlink_metadata().is_ok() => Err(taken(file)),
+        written => written,
     }
 }
 

@@ -15,7 +15,7 @@ use crate::export::{Account, Export, FORMAT, Kept, Rest, Waiting};
 use crate::fault::{Fault, Retry};
 use crate::lineage::{Pems, Stored};
 use crate::name::LineageName;
-use crate::port::{Accounts, Clock, Inventory, Store};
+use crate::port::{Accounts, Clock, Inventory, KeptAccount, Store};
 use crate::report::terminal::plain;
 use crate::store::{Document, FileStore, write};
 
@@ -107,7 +107,8 @@ fn chosen<'a>(inventory: &'a Inventory, names: &BTreeSet<LineageName>) -> Result
 fn kept(store: &FileStore, stored: &Stored, with_keys: bool) -> Result<Kept, Fault> {
     let Pems { privkey, cert, chain } = store.pems(stored)?;
     let (meta, published) = (stored.meta.clone(), stored.published.clone());
-    Ok(Kept { stashed: false, meta, cert, chain, privkey: with_keys.then_some(privkey), published, below: None })
+    let (privkey, revoked) = (with_keys.then_some(privkey), stored.revoked.clone());
+    Ok(Kept { stashed: false, meta, cert, chain, privkey, published, revoked, below: None })
 }
 
 fn waiting(
@@ -130,8 +131,8 @@ fn waiting(
 fn rest(store: &FileStore, with_keys: bool) -> Result<Rest, Fault> {
     let mut accounts = Vec::new();
     for authority in store.authorities()? {
-        if let Some((key, url)) = store.load(&authority)?.filter(|_| with_keys) {
-            accounts.push(Account { authority, key: Some(key), url });
+        if let Some(KeptAccount { key, url, next }) = store.load(&authority)?.filter(|_| with_keys) {
+            accounts.push(Account { authority, key: Some(key), url, next });
         }
     }
     Ok(Rest {

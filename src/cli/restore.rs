@@ -18,7 +18,7 @@ use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
 use crate::fault::{Fault, Retry};
 use crate::lineage::foreign::check_foreign;
-use crate::lineage::{Meta, Pems, Stored};
+use crate::lineage::{Meta, Pems, Revoked, Stored};
 use crate::name::LineageName;
 use crate::port::{Inventory, Store};
 use crate::report::Check;
@@ -35,6 +35,8 @@ struct Version {
     stashed: bool,
     /// ETags of the pointers that were written for it, by bucket.
     published: Vec<(String, String)>,
+    /// The CA has revoked it.
+    revoked: Option<Revoked>,
     /// The newest of ours, if this one is somebody else's.
     below: Option<Box<Version>>,
     from: String,
@@ -172,6 +174,9 @@ fn put(session: &Session, version: &Version) -> Result<Stored, Fault> {
     let stored = store.restore(meta.clone(), &version.pems)?;
     for (bucket, etag) in version.published.iter().filter(|_| stored.meta.version == meta.version) {
         store.record_published(&stored, bucket, etag)?;
+    }
+    if let Some(revoked) = &version.revoked {
+        store.record_revoked(&stored, revoked)?;
     }
     Ok(stored)
 }

@@ -7,8 +7,7 @@ use time::Duration;
 
 use super::{
     Authority, BUILT_IN, Bucket, Config, Dns, Eab, Hmac, Hooks, Limits, Notify, Provided, Repository, Route53, Trust,
-    ZonePin,
-    value,
+    ZonePin, value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
 use crate::name::CommitId;

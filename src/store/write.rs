@@ -108,13 +108,6 @@ pub fn own_folder(path: &Path) -> Result<(), Fault> {
     }
 }
 
-/// Makes a file of somebody else's, private and durable. One that exists is left as it is.
-pub fn new_file(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    create(path, bytes, PRIVATE)?.sync_all()?;
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    File::open(folder.unwrap_or(Path::new(".")))?.sync_all()
-}
-
 /// Moves a file or folder inside the store. The target must not exist yet.
 pub fn rename(from: &Path, to: &Path) -> Result<(), Fault> {
     if to.symlink_metadata().is_ok() {

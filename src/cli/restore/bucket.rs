@@ -116,6 +116,7 @@ async fn version(
         meta,
         pems,
         published: vec![(name.to_owned(), etag)],
+        revoked: None,
         below: None,
         from: format!("bucket {name}"),
     })

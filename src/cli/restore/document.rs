@@ -109,10 +109,11 @@ fn no_keys() -> Fault {
 }
 
 fn version(kept: Kept, from: &str) -> Result<Version, Fault> {
-    let Kept { stashed, meta, cert, chain, privkey, published, below } = kept;
+    let Kept { stashed, meta, cert, chain, privkey, published, revoked, below } = kept;
     let pems = Pems { privkey: privkey.ok_or_else(no_keys)?, cert, chain };
     let below = below.map(|kept| version(*kept, from)).transpose()?.map(Box::new);
-    Ok(Version { meta, pems, stashed, published: published.into_iter().collect(), below, from: from.to_owned() })
+    let (published, from) = (published.into_iter().collect(), from.to_owned());
+    Ok(Version { meta, pems, stashed, published, revoked, below, from })
 }
 
 /// Lineages need a trust state, or the next run refuses the store. The one of a whole store moves with it; else the
@@ -167,12 +168,13 @@ fn accounts(session: &Session, rest: &Rest) -> Result<(), Fault> {
             continue;
         };
         match session.store.load(name)? {
-            Some((held, _)) if held != *key => warn!("the account of `{name}` that is here is kept"),
+            Some(kept) if kept.key != *key => warn!("the account of `{name}` that is here is kept"),
             Some(_) => {}
             None => {
                 session.store.save_key(name, key)?;
                 if let Some(url) = account.url.as_ref().filter(|url| origin(url) == origin(&authority.directory)) {
                     session.store.save_url(name, &authority.directory, url)?;
+                    account.next.iter().try_for_each(|next| session.store.save_next_key(name, next))?;
                 }
             }
         }

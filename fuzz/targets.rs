@@ -2,6 +2,8 @@
 //!
 //! A target fails by a panic: in the program, or because something that must hold for all input does not.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use countersign::diag::{SourceFile, render};
 use countersign::list::parse::parse;
 use countersign::trust::approval::Statement;
@@ -28,12 +30,25 @@ pub fn commit(data: &[u8]) {
     assert!(payload.is_none_or(|payload| payload == commit.payload));
 }
 
-/// The signature in it.
+/// The signature in it, and the certificate in that: as text, and as the bytes that the text stands for.
 pub fn sshsig(data: &[u8]) {
-    let Some(signature) = std::str::from_utf8(data).ok().and_then(|text| SshSignature::parse(text).ok()) else {
-        return;
-    };
-    assert!(signature.verify(b"what nobody has signed").is_err());
+    let armored = std::str::from_utf8(data).ok().map(str::to_owned);
+    for text in armored.into_iter().chain([armor(data)]) {
+        let Ok(signature) = SshSignature::parse(&text) else {
+            continue;
+        };
+        assert!(signature.verify(b"what nobody has signed").is_err());
+        if let Some(certificate) = signature.certificate {
+            assert_eq!(certificate.key, signature.key);
+            assert!(certificate.lifetime() > 0 || !certificate.is_valid_at(0));
+        }
+    }
+}
+
+fn armor(data: &[u8]) -> String {
+    let base64 = STANDARD.encode(data);
+    let lines: Vec<_> = base64.as_bytes().chunks(70).map(String::from_utf8_lossy).collect();
+    format!("-----BEGIN SSH SIGNATURE-----\n{}\n-----END SSH SIGNATURE-----", lines.join("\n"))
 }
 
 /// The runner's file of signers.

@@ -1,6 +1,8 @@
 //! The verdict on a branch before it is merged: the engine of a run, told to begin where the branch left its base.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod merge;
+
+use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
@@ -9,8 +11,9 @@ use crate::fault::Fault;
 use crate::list::List;
 use crate::list::parse::Known;
 use crate::name::{CommitId, LineageName};
+use crate::premerge::merge::{Merge, entries};
 use crate::report::finding::Finding;
-use crate::trust::object::{Mode, ObjectId, TreeEntry};
+use crate::trust::object::ObjectId;
 use crate::trust::signers::Signer;
 use crate::trust::{self, Fingerprint, ListPath, Objects, Refusal, Refused, Require, RuleId, TrustRoot, Verdict};
 
@@ -81,7 +84,15 @@ pub fn judge(
         None if fork != branch.base => vec![behind(branch)],
         None => Vec::new(),
         Some(method) => {
-            let mut merging = both_changed(root, branch, fork, objects)?;
+            let merge = Merge::of(root, branch, fork, objects)?;
+            let mut merging = merge.both_changed(branch);
+            if merging.is_empty()
+                && judged.counts.is_some()
+                && let Some((files, diagnostics)) = merge.errors(root, objects, known)?
+            {
+                merging.push(invalid(branch));
+                (judged.files, judged.diagnostics) = (files, diagnostics);
+            }
             merging.extend(lost_signatures(root, branch, method, fork, objects)?);
             merging
         }
@@ -147,7 +158,8 @@ fn locate(
     let Some(after) = list_in(path, commit, objects)? else {
         return Ok(());
     };
-    let parent = objects.commit(id(commit))?.gix.and_then(|reading| reading.parents.first().map(|id| id.to_commit()));
+    let reading = objects.commit(id(commit))?.and_then(|raw| raw.gix);
+    let parent = reading.and_then(|reading| reading.parents.first().map(|id| id.to_commit()));
     let before = parent.map(|parent| list_in(path, &parent, objects)).transpose()?.flatten();
     let before = before.unwrap_or_default();
     let names: BTreeSet<LineageName> =
@@ -162,7 +174,7 @@ fn locate(
 
 /// The list of a commit that nobody verified, if it can be read. To find places for messages, no more.
 fn list_in(path: &ListPath, commit: &CommitId, objects: &dyn Objects) -> Result<Option<List>, Fault> {
-    if objects.commit(id(commit))?.gix.is_none() {
+    if objects.commit(id(commit))?.and_then(|raw| raw.gix).is_none() {
         return Ok(None);
     }
     Ok(trust::list_at(objects, commit, path)?.and_then(|(_, list)| list))
@@ -205,30 +217,13 @@ fn behind(branch: &Branch<'_>) -> Refusal {
     refusal(RuleId::Rollback, branch, message, hint)
 }
 
-fn rebase(branch: &Branch<'_>) -> String {
-    format!("git rebase --exec 'git commit --amend --no-edit -S' {}", branch.base_name)
+fn invalid(branch: &Branch<'_>) -> Refusal {
+    let message = format!("together with what {} has by now, the list has errors", branch.base_name);
+    refusal(RuleId::InvalidList, branch, message, rebase(branch))
 }
 
-/// Protected paths that both sides changed: whoever merges would have to decide, which a merge may not.
-fn both_changed(
-    root: &TrustRoot,
-    branch: &Branch<'_>,
-    fork: &CommitId,
-    objects: &dyn Objects,
-) -> Result<Vec<Refusal>, Fault> {
-    let [before, ours, theirs] = [fork, branch.base, branch.head].map(|commit| entries(root, commit, objects));
-    let (before, ours, theirs) = (before?, ours?, theirs?);
-    let paths: BTreeSet<&String> = [&before, &ours, &theirs].into_iter().flat_map(BTreeMap::keys).collect();
-    let clash = |path: &&String| {
-        let at = |side: &BTreeMap<String, TreeEntry>| side.get(*path).copied();
-        at(&ours) != at(&before) && at(&theirs) != at(&before) && at(&ours) != at(&theirs)
-    };
-    let refuse = |path: &String| {
-        let message =
-            format!("the branch and {} both changed `{path}` since they parted at {}", branch.base_name, fork.short());
-        Refusal { path: Some(path.clone()), ..refusal(RuleId::EvilMerge, branch, message, rebase(branch)) }
-    };
-    Ok(paths.into_iter().filter(clash).map(refuse).collect())
+fn rebase(branch: &Branch<'_>) -> String {
+    format!("git rebase --exec 'git commit --amend --no-edit -S' {}", branch.base_name)
 }
 
 /// A new commit of the forge carries none of the branch's signatures.
@@ -258,27 +253,6 @@ fn lost_signatures(
     }
     let message = format!("{what}, which none of the branch's signatures covers");
     Ok(Some(refusal(RuleId::SquashSurprise, branch, message, format!("use a merge commit; or {way}"))))
-}
-
-/// What a commit holds at the protected paths, directories entry by entry.
-fn entries(root: &TrustRoot, commit: &CommitId, objects: &dyn Objects) -> Result<BTreeMap<String, TreeEntry>, Fault> {
-    let mut entries = BTreeMap::new();
-    let Some(reading) = objects.commit(id(commit))?.gix else {
-        return Ok(entries);
-    };
-    for path in [root.list.path(), "hooks"] {
-        match objects.entry(reading.tree, path)? {
-            Some(TreeEntry { mode: Mode::Tree, id }) => {
-                let named = objects.tree(id)?.into_iter();
-                entries.extend(
-                    named.map(|named| (format!("{path}/{}", String::from_utf8_lossy(&named.name)), named.entry)),
-                );
-            }
-            Some(entry) => drop(entries.insert(path.to_owned(), entry)),
-            None => {}
-        }
-    }
-    Ok(entries)
 }
 
 fn id(commit: &CommitId) -> ObjectId {

@@ -96,10 +96,13 @@ impl Remote {
                 format!("the store did not receive the tip {tip} of `{}`", self.ref_name),
             ));
         }
-        let commit = repo
-            .find_commit(tip)
-            .map_err(|error| failed("git:fetch", format!("the tip {tip} is not a commit"), &error))?;
-        debug!(commit = %commit.id(), "fetched");
+        // Not read: `trust` looks at its size first.
+        let kind = repo.odb().and_then(|odb| odb.read_header(tip)).map(|(_, kind)| kind);
+        let kind = kind.map_err(|error| failed("git:fetch", format!("the tip {tip} cannot be read"), &error))?;
+        if kind != git2::ObjectType::Commit {
+            return Err(Fault::new("git:fetch", format!("the tip {tip} is a {kind} and not a commit")));
+        }
+        debug!(commit = %tip, "fetched");
         CommitId::parse(&tip.to_string()).map_err(|error| Fault::new("git:fetch", error.to_string()))
     }
 

@@ -26,6 +26,7 @@ pub mod root;
 mod seen;
 mod signed;
 pub mod signers;
+mod spent;
 pub mod sshsig;
 mod walk;
 mod wire;
@@ -46,6 +47,7 @@ use crate::trust::consent::Question;
 use crate::trust::lists::Lists;
 
 pub use crate::trust::authors::Authors;
+pub use crate::trust::content::MAX_LIST;
 pub use crate::trust::key::Fingerprint;
 pub use crate::trust::object::{ObjectId, Objects};
 pub use crate::trust::policy::Policy;
@@ -55,7 +57,7 @@ pub use crate::trust::seen::{FirstSeen, When};
 pub use crate::trust::signers::AllowedSigners;
 
 /// Raised when the same commits and the same trust root may lead to another verdict than before.
-pub const VERIFIER_VERSION: u32 = 2;
+pub const VERIFIER_VERSION: u32 = 3;
 
 /// What was verified by earlier runs. Stands in `trust-state.json`; never moves backwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -222,7 +224,7 @@ pub fn list_at(
 ) -> Result<Option<(Digest, Option<List>)>, Fault> {
     let unreadable = || Fault::new("git:object", format!("failed to read the commit {}", commit.short()));
     let id = ObjectId::parse(commit.as_str().as_bytes()).ok_or_else(unreadable)?;
-    let tree = objects.commit(id)?.gix.ok_or_else(unreadable)?.tree;
+    let tree = objects.commit(id)?.and_then(|raw| raw.gix).ok_or_else(unreadable)?.tree;
     let older = content::read_older(objects, tree, list)?;
     Ok(older.digest.map(|digest| (digest, older.list)))
 }

@@ -171,3 +171,29 @@ fn a_second_person_signs_the_statement_that_is_there() {
     };
     assert_eq!(statement(&first), statement(&again));
 }
+
+#[test]
+fn a_link_of_the_branch_does_not_make_an_approval_overwrite_another_file() {
+    let desk = Desk::new();
+    desk.write("precious", "precious\n");
+    let (_, out, _) = texts(&desk.countersign(&["approve", "--json"]));
+    let told: serde_json::Value = serde_json::from_str(&out).unwrap();
+    let signature = desk.path("repo").join(told["signature"].as_str().unwrap());
+    std::os::unix::fs::symlink(desk.path("precious"), &signature).unwrap();
+    let key = desk.path("bob.key");
+    let (code, _, errors) = texts(&desk.countersign(&["approve", "--run", "--key", key.to_str().unwrap()]));
+    assert_eq!((code, errors.contains("is a symbolic link")), (Some(4), true), "{errors}");
+    assert_eq!(desk.read("precious"), "precious\n");
+}
+
+#[test]
+fn a_configuration_that_the_branch_brings_along_asks_for_no_approval() {
+    let desk = Desk::new();
+    for file in ["countersign.yaml", "policy.yaml", "allowed_signers"] {
+        desk.write(&format!("repo/{file}"), &desk.read(file));
+    }
+    let program = env!("CARGO_BIN_EXE_countersign");
+    let output = desk.command(program, &desk.path("repo")).arg("approve").output().unwrap();
+    let (code, _, errors) = texts(&output);
+    assert_eq!((code, errors.contains("stands in the checkout")), (Some(1), true), "{errors}");
+}

@@ -12,6 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::reports::{Ended, Reports, reported};
+use crate::cli::validate::refuse_files_of_the_branch;
 use crate::cli::{settings, source};
 use crate::fault::{Fault, Retry};
 use crate::list::List;
@@ -21,7 +22,7 @@ use crate::report::terminal::plain;
 use crate::source::BareStore;
 use crate::store::write;
 use crate::trust::approval::{self, Statement};
-use crate::trust::{self, Policy, TrustRoot};
+use crate::trust::{self, Policy, RuleId, TrustRoot};
 use crate::yaml::duration;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
@@ -30,6 +31,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
 
 fn body(global: &Global, args: &Args, output: &Output, reports: &Reports) -> Result<Ended, Failure> {
     let config = settings::load(global)?;
+    refuse_files_of_the_branch(global, &config, Path::new("."))?;
     let root = source::trust_root(&config)?;
     let Some(policy) = &root.policy else {
         return Err(Fault::new("trust:policy", "there is no policy, so no approval counts")
@@ -41,9 +43,10 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &Reports) -> Res
     let asked = checkout.asked(&root, args)?;
     let folder = Statement::folder(&asked.list);
     let file = format!("{folder}statement");
+    let signature = format!("{folder}{person}.minisig");
+    refuse_links(&checkout.folder, &[folder.trim_end_matches('/'), &file, &signature])?;
     let statement = statement(&checkout.folder.join(&file), &root, policy, &asked, args, reports.now())?;
     save(&checkout.folder.join(&folder), &statement)?;
-    let signature = format!("{folder}{person}.minisig");
     let command = command(args.key.as_deref(), &file, &signature);
     output.text(&shown(&asked, &file, &statement));
     output.json(
@@ -186,6 +189,18 @@ fn statement(
         Statement::claims(text).is_some_and(|(_, expires)| expires > now && with(expires).to_text() == *text)
     };
     Ok(there.filter(holds).unwrap_or_else(|| with(now + lasts).to_text()))
+}
+
+/// A link that the branch brought along would have a file of the person overwritten, wherever it points.
+fn refuse_links(checkout: &Path, paths: &[&str]) -> Result<(), Failure> {
+    let is_link = |path: &&&str| checkout.join(path).is_symlink();
+    let Some(link) = ["approvals"].iter().chain(paths).find(is_link) else {
+        return Ok(());
+    };
+    let message = format!("`{link}` is a symbolic link, so an approval would be written to another place");
+    let fault = Fault::new(RuleId::Mode.as_str(), message).retry(Retry::Never);
+    let hint = "nobody needs such a link: ask who committed it, and do not approve before it is gone";
+    Err(Failure::new(Exit::Refused, Check::ListValid, fault.hint(hint)))
 }
 
 fn save(folder: &Path, statement: &str) -> Result<(), Fault> {

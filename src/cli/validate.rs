@@ -3,6 +3,8 @@
 mod branch;
 mod worktree;
 
+pub use branch::refuse_files_of_the_branch;
+
 use std::path::Path;
 
 use serde_json::json;

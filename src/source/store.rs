@@ -10,7 +10,10 @@ use gix::prelude::HeaderExt;
 
 use crate::fault::{Fault, Retry};
 use crate::source::isolation;
-use crate::trust::object::{Hazard, Mode, NamedEntry, ObjectId, Objects, RawCommit, Reading, TreeEntry};
+use crate::trust::object::{Hazard, MAX_COMMIT, Mode, NamedEntry, ObjectId, Objects, RawCommit, Reading, TreeEntry};
+
+/// A tree may have this many bytes: some hundred thousand entries.
+const MAX_TREE: usize = 16 * 1024 * 1024;
 
 /// Reads objects with gix; git2 reads commits as well, so that `trust` can compare.
 pub struct BareStore {
@@ -54,8 +57,13 @@ impl BareStore {
         &self.git2
     }
 
-    fn data(&self, id: ObjectId, kind: gix::objs::Kind) -> Result<Vec<u8>, Fault> {
+    /// The bytes of an object, or `None` if it has more than `cap`: a small pack can hold what does not fit into memory.
+    fn data(&self, id: ObjectId, kind: gix::objs::Kind, cap: usize) -> Result<Option<Vec<u8>>, Fault> {
         let gix_id = gix_id(id);
+        let header = self.gix.header(gix_id).map_err(|error| missing(id, &error.to_string()))?;
+        if header.size() > cap as u64 {
+            return Ok(None);
+        }
         let mut data = Vec::new();
         let found = self.gix.find(&gix_id, &mut data).map_err(|error| missing(id, &error.to_string()))?.kind;
         if found != kind {
@@ -63,10 +71,15 @@ impl BareStore {
         }
         // gix trusts what it finds under an id.
         match gix::objs::compute_hash(gix::hash::Kind::Sha1, kind, &data) {
-            Ok(computed) if computed == gix_id => Ok(data),
+            Ok(computed) if computed == gix_id => Ok(Some(data)),
             Ok(computed) => Err(missing(id, &format!("its content has the id {computed}"))),
             Err(error) => Err(missing(id, &error.to_string())),
         }
+    }
+
+    fn tree_data(&self, id: ObjectId) -> Result<Vec<u8>, Fault> {
+        let data = self.data(id, gix::objs::Kind::Tree, MAX_TREE)?;
+        data.ok_or_else(|| missing(id, &format!("it is a tree of more than {} MiB", MAX_TREE >> 20)))
     }
 
     fn git2_reading(&self, id: ObjectId) -> Option<Reading> {
@@ -97,14 +110,15 @@ impl Objects for BareStore {
         Ok(hazards)
     }
 
-    fn commit(&self, id: ObjectId) -> Result<RawCommit, Fault> {
-        let bytes = self.data(id, gix::objs::Kind::Commit)?;
-        let gix = gix_reading(&bytes);
-        Ok(RawCommit { gix, git2: self.git2_reading(id), bytes })
+    fn commit(&self, id: ObjectId) -> Result<Option<RawCommit>, Fault> {
+        let data = self.data(id, gix::objs::Kind::Commit, MAX_COMMIT)?;
+        Ok(data.map(|bytes| RawCommit { gix: gix_reading(&bytes), git2: self.git2_reading(id), bytes }))
     }
 
     fn parents(&self, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Fault> {
-        let bytes = self.data(id, gix::objs::Kind::Commit)?;
+        let Some(bytes) = self.data(id, gix::objs::Kind::Commit, MAX_COMMIT)? else {
+            return Ok(None);
+        };
         let mut parents = Vec::new();
         for token in CommitRefIter::from_bytes(&bytes, gix::hash::Kind::Sha1) {
             match token {
@@ -121,8 +135,8 @@ impl Objects for BareStore {
         let mut tree = tree;
         let mut parts = path.split('/').peekable();
         while let Some(part) = parts.next() {
-            let data = self.data(tree, gix::objs::Kind::Tree)?;
-            let found = read_tree(tree, &data)?.into_iter().find(|entry| entry.name == part.as_bytes());
+            let found =
+                read_tree(tree, &self.tree_data(tree)?)?.into_iter().find(|entry| entry.name == part.as_bytes());
             match found.map(|found| found.entry) {
                 Some(entry) if parts.peek().is_none() => return Ok(Some(entry)),
                 Some(TreeEntry { mode: Mode::Tree, id }) => tree = id,
@@ -133,15 +147,11 @@ impl Objects for BareStore {
     }
 
     fn tree(&self, id: ObjectId) -> Result<Vec<NamedEntry>, Fault> {
-        read_tree(id, &self.data(id, gix::objs::Kind::Tree)?)
+        read_tree(id, &self.tree_data(id)?)
     }
 
     fn blob(&self, id: ObjectId, cap: usize) -> Result<Option<Vec<u8>>, Fault> {
-        let header = self.gix.header(gix_id(id)).map_err(|error| missing(id, &error.to_string()))?;
-        if header.size() > cap as u64 {
-            return Ok(None);
-        }
-        self.data(id, gix::objs::Kind::Blob).map(Some)
+        self.data(id, gix::objs::Kind::Blob, cap)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Approval {
     pub key: ApprovalKey,
     pub list: Digest,
     pub previous: Digest,
+    /// See [`signed_part`].
+    pub signature: String,
 }
 
 impl Approval {
@@ -132,18 +134,40 @@ pub fn read(
         let name = String::from_utf8_lossy(&entry.name).escape_debug().to_string();
         let path = format!("{folder}{name}");
         let judged = match blob(objects, Some(entry), &path, MAX_SIGNATURE)? {
-            Ok(text) => check_signature(policy, &name, &text, statement.as_bytes()).map_err(|bad| bad.path(&path)),
+            Ok(text) => check_signature(policy, &name, &text, statement.as_bytes())
+                .map(|(person, key)| (person, key, signed_part(&text).to_owned()))
+                .map_err(|bad| bad.path(&path)),
             Err(refusal) => Err(refusal),
         };
         match judged {
-            Ok((person, key)) => {
+            Ok((person, key, signature)) => {
                 let previous = stated.previous.clone();
-                approvals.good.push(Approval { person, key, list: list.clone(), previous });
+                approvals.good.push(Approval { person, key, list: list.clone(), previous, signature });
             }
             Err(refusal) => approvals.bad.push(refusal),
         }
     }
     Ok(approvals)
+}
+
+/// Signatures that stand in the folder about `list` of an `approvals/` tree, good or not.
+pub fn signatures(objects: &dyn Objects, approvals: ObjectId, list: &Digest) -> Result<Vec<String>, Fault> {
+    let Some(TreeEntry { mode: Mode::Tree, id }) = objects.entry(approvals, &list.to_hex())? else {
+        return Ok(Vec::new());
+    };
+    let mut signatures = Vec::new();
+    for entry in objects.tree(id)?.iter().filter(|entry| entry.name.ends_with(b".minisig")).take(MAX_ENTRIES) {
+        if let Ok(text) = blob(objects, Some(entry), "", MAX_SIGNATURE)? {
+            signatures.push(signed_part(&text).to_owned());
+        }
+    }
+    Ok(signatures)
+}
+
+/// What nobody else can change in a minisign file: all but the first line, which is not signed. The same key makes
+/// another one each time, since minisign signs the time as well.
+fn signed_part(text: &str) -> &str {
+    text.split_once('\n').map_or(text, |(_, rest)| rest).trim_end_matches('\n')
 }
 
 fn refuse(rule: RuleId, path: &str, message: impl Into<String>) -> Refusal {
@@ -173,7 +197,7 @@ fn blob(
     })
 }
 
-const AGAIN: &str = "make the approval again with `countersign approve`";
+pub(super) const AGAIN: &str = "make the approval again with `countersign approve`";
 
 /// Rebuilds the statement and compares it byte by byte.
 fn check_statement(

@@ -3,11 +3,8 @@
 //! Implementations of git disagree on what a signed commit is, so only commits that leave no room are read: `tree`, up
 //! to two `parent`, `author`, `committer`, at most one `gpgsig`, a blank line, the message. Nothing else.
 
-use crate::trust::object::{ObjectId, Reading};
+use crate::trust::object::{MAX_COMMIT, ObjectId, Reading};
 use crate::trust::refusal::RuleId;
-
-/// A commit object may have this many bytes.
-pub const MAX_COMMIT: usize = 64 * 1024;
 
 /// A commit that every implementation reads alike.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +20,12 @@ pub struct Commit {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrammarError(pub RuleId, pub &'static str);
 
+pub const TOO_LARGE: GrammarError = GrammarError(RuleId::Limits, "has more than 64 KiB");
+
 /// Reads the raw bytes of a commit object.
 pub fn parse(raw: &[u8]) -> Result<Commit, GrammarError> {
     if raw.len() > MAX_COMMIT {
-        return Err(GrammarError(RuleId::Limits, "has more than 64 KiB"));
+        return Err(TOO_LARGE);
     }
     if raw.contains(&0) {
         return Err(GrammarError(RuleId::Nul, "contains a NUL byte"));

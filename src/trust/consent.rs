@@ -5,17 +5,17 @@ use std::collections::{BTreeMap, BTreeSet};
 use time::OffsetDateTime;
 
 use crate::name::Digest;
-use crate::trust::approval::{self, Approvals};
+use crate::trust::approval::{self, Approval, Approvals, Statement};
 use crate::trust::authors::{Authors, Change};
 use crate::trust::content::Content;
 use crate::trust::cover::{Approved, Effective};
 use crate::trust::lists::Lists;
 use crate::trust::object::{ObjectId, Objects};
 use crate::trust::policy::Policy;
-use crate::trust::refusal::{Refusal, Stop};
+use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::TrustRoot;
 use crate::trust::walk::{self, Walked};
-use crate::trust::{TrustState, cover, hooks, withdrawn};
+use crate::trust::{TrustState, cover, hooks, spent, withdrawn};
 
 /// What is judged: the head, and what leads to it.
 pub struct Question<'a> {
@@ -65,10 +65,13 @@ impl Question<'_> {
         Ok(())
     }
 
-    /// Of what was verified last, or of the introduction.
+    /// What was verified last, or the introduction.
+    fn base(&self) -> Result<ObjectId, Stop> {
+        Ok(walk::object_id(self.state.map_or(&self.root.introduction, |state| &state.last_verified))?)
+    }
+
     fn base_tree(&self) -> Result<ObjectId, Stop> {
-        let commit = self.state.map_or(&self.root.introduction, |state| &state.last_verified);
-        Ok(walk::agreed_reading(self.objects, walk::object_id(commit)?)?.tree)
+        Ok(walk::agreed_reading(self.objects, self.base()?)?.tree)
     }
 
     /// Reads the approvals of every list that was on the way to the head.
@@ -85,6 +88,8 @@ impl Question<'_> {
             let read = approval::read(root, policy, *objects, content.tree, &list, &previous, self.now)?;
             let Approvals { good, bad } = read;
             found.bad.extend(bad);
+            let (used, good) = self.used(good, &list, lists)?;
+            found.bad.extend(used);
             let after = lists.at(Some(*after))?;
             for approval in good {
                 let before = lists.at(way.before.get(&approval.previous).copied())?;
@@ -92,6 +97,28 @@ impl Question<'_> {
             }
         }
         Ok(())
+    }
+
+    /// Refusals of those that an earlier change to the same list has used, and the others.
+    fn used(
+        &self,
+        good: Vec<Approval>,
+        list: &Digest,
+        lists: &mut Lists<'_>,
+    ) -> Result<(Vec<Refusal>, Vec<Approval>), Stop> {
+        if good.is_empty() {
+            return Ok(Default::default());
+        }
+        let introduction = walk::object_id(&self.root.introduction)?;
+        let spent = spent::signatures(self.objects, self.base()?, introduction, list, lists)?;
+        let (used, good): (Vec<_>, Vec<_>) = good.into_iter().partition(|approval| spent.contains(&approval.signature));
+        let refusal = |approval: Approval| {
+            let message =
+                format!("the approval of `{}` was used before, for an earlier change to this list", approval.person);
+            let path = format!("{}{}.minisig", Statement::folder(list), approval.person);
+            Refusal::new(RuleId::Replay, message).path(&path).approvable(true).hint(approval::AGAIN)
+        };
+        Ok((used.into_iter().map(refusal).collect(), good))
     }
 
     /// Those of now, and for entries that have not changed those of earlier runs.

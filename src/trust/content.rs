@@ -1,5 +1,7 @@
 //! The list as it stands in a verified commit.
 
+use std::collections::BTreeSet;
+
 use crate::diag::{Diagnostic, SourceFile};
 use crate::fault::Fault;
 use crate::list::List;
@@ -111,7 +113,7 @@ impl Reader<'_> {
     fn refuse_twins(&self, root: ObjectId, path: &str) -> Result<(), Stop> {
         let mut tree = root;
         for component in path.split('/') {
-            let entries = self.objects.tree(tree)?;
+            let entries = self.tree(tree, path)?;
             let twin =
                 |entry: &&NamedEntry| entry.name != component.as_bytes() && fold(&entry.name) == fold_text(component);
             if let Some(twin) = entries.iter().find(twin) {
@@ -127,6 +129,18 @@ impl Reader<'_> {
         Ok(())
     }
 
+    /// A tree in which every program finds the same entry under a name: each once, and in git's order, in which some
+    /// search and others read from the front.
+    fn tree(&self, id: ObjectId, path: &str) -> Result<Vec<NamedEntry>, Stop> {
+        let entries = self.objects.tree(id)?;
+        let names: BTreeSet<_> = entries.iter().map(|entry| &entry.name).collect();
+        if names.len() == entries.len() && entries.is_sorted_by_key(sort_key) {
+            return Ok(entries);
+        }
+        let message = format!("a folder on the way to `{path}` has an entry twice, or its entries out of order");
+        Err(self.refuse(RuleId::Path, path, message, "make the commit again with git itself"))
+    }
+
     fn check_hooks(&self, tree: ObjectId) -> Result<(), Stop> {
         let Some(hooks) = self.objects.entry(tree, "hooks")? else {
             return Ok(());
@@ -135,7 +149,7 @@ impl Reader<'_> {
             let message = format!("`hooks` is {}, not a directory", hooks.mode);
             return Err(self.refuse(RuleId::Mode, "hooks", message, "make it a directory of scripts"));
         }
-        for entry in self.objects.tree(hooks.id)? {
+        for entry in self.tree(hooks.id, "hooks")? {
             if !matches!(entry.entry.mode, Mode::File | Mode::Executable) {
                 let path = format!("hooks/{}", String::from_utf8_lossy(&entry.name).escape_debug());
                 let message = format!("`{path}` is {}, not a script", entry.entry.mode);
@@ -168,7 +182,7 @@ impl Reader<'_> {
 
     fn directory(&self, tree: ObjectId) -> Result<Vec<SourceFile>, Stop> {
         let path = self.list.path();
-        let mut entries = self.objects.tree(tree)?;
+        let mut entries = self.tree(tree, path)?;
         entries.retain(|entry| fold(&entry.name).is_some_and(|name| name.ends_with(".YAML")));
         if entries.len() > MAX_FILES {
             let message = format!("`{}` holds {} files, the limit is {MAX_FILES}", self.list, entries.len());
@@ -219,6 +233,12 @@ impl Reader<'_> {
         }
         Ok(SourceFile { path, bytes })
     }
+}
+
+/// git sorts folders as if their names ended in a slash.
+fn sort_key(entry: &NamedEntry) -> Vec<u8> {
+    let end: &[u8] = if entry.entry.mode == Mode::Tree { b"/" } else { b"" };
+    [&entry.name, end].concat()
 }
 
 /// The name as the most careless file system would compare it, in upper case. `None` if it is not UTF-8.

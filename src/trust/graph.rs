@@ -47,6 +47,13 @@ impl<'a> Graph<'a> {
         Ok(Some(order))
     }
 
+    /// `base` and all below it; not below `stop`, unless that is `base` itself.
+    pub fn down_to(&mut self, base: ObjectId, stop: ObjectId) -> Result<Vec<ObjectId>, Stop> {
+        let mut order = self.post_order(base, |id| id == stop)?;
+        order.push(stop);
+        Ok(order)
+    }
+
     /// Whether `old` is `new` or one of its ancestors.
     pub fn is_ancestor(&mut self, old: ObjectId, new: ObjectId) -> Result<bool, Stop> {
         let mut seen = HashSet::new();
@@ -174,7 +181,7 @@ mod tests {
         fn hazards(&self) -> Result<Vec<Hazard>, Fault> {
             unreachable!()
         }
-        fn commit(&self, _: ObjectId) -> Result<RawCommit, Fault> {
+        fn commit(&self, _: ObjectId) -> Result<Option<RawCommit>, Fault> {
             unreachable!()
         }
         fn entry(&self, _: ObjectId, _: &str) -> Result<Option<TreeEntry>, Fault> {

@@ -60,7 +60,8 @@ impl<'a> Lists<'a> {
         Ok(digest)
     }
 
-    fn entry(&self, tree: Option<ObjectId>) -> Result<Option<(ObjectId, TreeEntry)>, Stop> {
+    /// The tree with the entry of the list in it.
+    pub fn entry(&self, tree: Option<ObjectId>) -> Result<Option<(ObjectId, TreeEntry)>, Stop> {
         let Some(tree) = tree else { return Ok(None) };
         Ok(self.objects.entry(tree, self.path.path())?.map(|entry| (tree, entry)))
     }

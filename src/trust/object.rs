@@ -5,6 +5,9 @@ use std::fmt;
 use crate::fault::Fault;
 use crate::name::{CommitId, hex, unhex};
 
+/// A commit object may have this many bytes.
+pub const MAX_COMMIT: usize = 64 * 1024;
+
 /// The SHA-1 id of any git object.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ObjectId([u8; 20]);
@@ -126,8 +129,9 @@ pub enum Hazard {
 /// An object that is missing or damaged is a [`Fault`].
 pub trait Objects {
     fn hazards(&self) -> Result<Vec<Hazard>, Fault>;
-    fn commit(&self, id: ObjectId) -> Result<RawCommit, Fault>;
-    /// The parents only, for the walk. `None` if they cannot be told.
+    /// `None` if it has more than [`MAX_COMMIT`] bytes.
+    fn commit(&self, id: ObjectId) -> Result<Option<RawCommit>, Fault>;
+    /// The parents only, for the walk. `None` if they cannot be told, or as [`Objects::commit`].
     fn parents(&self, id: ObjectId) -> Result<Option<Vec<ObjectId>>, Fault>;
     /// The entry at `path` (components joined by `/`) below a tree.
     fn entry(&self, tree: ObjectId, path: &str) -> Result<Option<TreeEntry>, Fault>;

@@ -111,7 +111,9 @@ pub fn object_id(commit: &CommitId) -> Result<ObjectId, Refusal> {
 
 /// Tree and parents of a commit that is trusted already, if both implementations agree on them.
 pub fn agreed_reading(objects: &dyn Objects, id: ObjectId) -> Result<Reading, Stop> {
-    let raw = objects.commit(id)?;
+    let Some(raw) = objects.commit(id)? else {
+        return Err(broken_grammar(id, &commit::TOO_LARGE).into());
+    };
     match (raw.gix, raw.git2) {
         (Some(gix), Some(git2)) if gix == git2 => Ok(gix),
         _ => Err(readings_differ(id).into()),
@@ -120,9 +122,11 @@ pub fn agreed_reading(objects: &dyn Objects, id: ObjectId) -> Result<Reading, St
 
 /// What is wrong with a commit whose parents an implementation cannot tell.
 pub fn malformed(objects: &dyn Objects, id: ObjectId) -> Result<Refusal, Fault> {
-    Ok(match commit::parse(&objects.commit(id)?.bytes) {
-        Ok(_) => readings_differ(id),
-        Err(error) => broken_grammar(id, &error),
+    let read = objects.commit(id)?.map(|raw| commit::parse(&raw.bytes));
+    Ok(match read {
+        Some(Ok(_)) => readings_differ(id),
+        Some(Err(error)) => broken_grammar(id, &error),
+        None => broken_grammar(id, &commit::TOO_LARGE),
     })
 }
 
@@ -174,7 +178,9 @@ struct Judge<'a> {
 impl Judge<'_> {
     /// The commit, if its grammar is right and everybody reads it alike.
     fn read(&mut self, id: ObjectId) -> Result<Result<Commit, Refusal>, Fault> {
-        let raw = self.objects.commit(id)?;
+        let Some(raw) = self.objects.commit(id)? else {
+            return Ok(Err(broken_grammar(id, &commit::TOO_LARGE)));
+        };
         // Remembered even if refused, so that the children are judged by what they change themselves.
         if let Some(reading) = &raw.gix {
             self.trees.insert(id, reading.tree);

@@ -211,6 +211,7 @@ pub const THREATS: &[Threat] = &[
         Shown(&[
             "a_commit_larger_than_64_kib_is_refused",
             "a_list_larger_than_16_mib_is_refused",
+            "a_tree_that_does_not_fit_into_memory_is_not_read",
             "a_history_without_end_is_walked_up_to_the_limit",
             "a_server_that_sends_more_than_a_fetch_may_receive_is_cut_off",
         ]),
@@ -270,12 +271,13 @@ pub const THREATS: &[Threat] = &[
     ),
     row(
         33,
-        "An approval of another change, list, branch or repository",
+        "An approval of another change, list, branch or repository, or one that was used before",
         "A01-replay",
         Shown(&[
             "every_field_of_a_statement_is_rebuilt_and_compared",
             "an_approval_of_an_earlier_list_does_not_cover_what_came_after",
             "an_approval_from_before_a_removal_does_not_bring_a_name_back",
+            "an_approval_that_was_used_does_not_count_when_the_same_change_is_made_again",
         ]),
     ),
     row(
@@ -319,11 +321,12 @@ pub const THREATS: &[Threat] = &[
     ),
     row(
         41,
-        "Two entries that some file system takes for one",
+        "Two entries that some file system takes for one, or of which programs find different ones",
         "C04-path",
         Shown(&[
             "an_entry_that_looks_like_a_protected_one_is_refused",
             "names_that_some_file_system_takes_for_another_fold_alike",
+            "a_tree_in_which_programs_find_different_entries_is_refused",
         ]),
     ),
     row(
@@ -481,6 +484,8 @@ pub const THREATS: &[Threat] = &[
         Shown(&[
             "nothing_of_the_branch_or_the_clone_is_executed",
             "a_configuration_that_the_branch_brings_along_is_not_used",
+            "a_configuration_that_the_branch_brings_along_asks_for_no_approval",
+            "a_link_of_the_branch_does_not_make_an_approval_overwrite_another_file",
         ]),
     ),
     row(
@@ -490,6 +495,7 @@ pub const THREATS: &[Threat] = &[
         Shown(&[
             "a_squash_or_rebase_by_the_forge_loses_the_signatures",
             "a_merge_of_two_lines_that_both_changed_the_list_is_foreseen",
+            "a_merge_of_files_that_are_only_valid_apart_is_foreseen",
         ]),
     ),
 ];

@@ -73,6 +73,16 @@ impl Case {
         rules(&self.house.judge(&self.root, None, &head))
     }
 
+    /// Ann changes the list, and bob approves of it.
+    fn changed(&self, from: &str, to: &str, comments: &[&str]) -> CommitId {
+        let [list, previous] = [to, from].map(|text| Digest::of(text.as_bytes()));
+        let statement = Statement { list, previous, ..self.statement.clone() };
+        let (folder, text) = (Statement::folder(&statement.list), statement.to_text());
+        let (stated, approval) = (format!("{folder}statement"), format!("{folder}bob.minisig"));
+        let signature = self.bob.sign(&text, comments);
+        self.house.commit(&[("domains.yaml", to), (&stated, &text), (&approval, &signature)], &self.house.ann)
+    }
+
     /// The same with a statement that bob signs as it is.
     fn stated(&self, statement: &Statement) -> Vec<&'static str> {
         let text = statement.to_text();
@@ -278,6 +288,25 @@ fn an_approval_from_before_a_removal_does_not_bring_a_name_back() {
     let again = list(&["www"]).replace("version", "# again\nversion");
     case.house.commit(&[("domains.yaml", &again)], &case.house.ann);
     assert_eq!(case.stated(&case.statement), ["P04-threshold"]);
+}
+
+#[test]
+fn an_approval_that_was_used_does_not_count_when_the_same_change_is_made_again() {
+    let case = Case::new();
+    let www = list(&["www"]);
+    // The same key and comments make the same signature, so this is the file that stands in the history.
+    let added = case.changed(EMPTY, &www, &["-t", "first"]);
+    let state = case.house.verified(&case.root, None, &added).state().clone();
+    let removed = case.changed(&www, EMPTY, &["-t", "first"]);
+    let state = case.house.verified(&case.root, Some(&state), &removed).state().clone();
+    for disguise in [vec!["-t", "first"], vec!["-t", "first", "-c", "another first line"]] {
+        let again = case.changed(EMPTY, &www, &disguise);
+        let refused = case.house.refused(&case.root, Some(&state), &again);
+        assert_eq!(rules(&Verdict::Refused(refused.clone().into())), ["P04-threshold", "A01-replay"]);
+        assert!(refused.missing_approvals_only);
+    }
+    let approved = case.changed(EMPTY, &www, &["-t", "second"]);
+    assert_eq!(names(&case.house.verified(&case.root, Some(&state), &approved)), ["www"]);
 }
 
 #[test]

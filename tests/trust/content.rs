@@ -36,6 +36,48 @@ fn an_entry_that_looks_like_a_protected_one_is_refused() {
     assert_eq!(rules_with("domains.yml", Some((EMPTY, 0o100644))), [""; 0]);
 }
 
+/// The rules that a tree of files with one content breaks, entries as they are given.
+fn rules_of_tree(entries: &[(&str, &str)]) -> Vec<&'static str> {
+    let house = House::new();
+    let odb = git2::Repository::open_bare(house.dir.path()).unwrap();
+    let odb = odb.odb().unwrap();
+    let mut tree = Vec::new();
+    for (name, text) in entries {
+        let blob = odb.write(git2::ObjectType::Blob, text.as_bytes()).unwrap();
+        tree.extend([b"100644 ", name.as_bytes(), b"\0", blob.as_bytes()].concat());
+    }
+    let tree = odb.write(git2::ObjectType::Tree, &tree).unwrap();
+    let head = house.repo.commit_tree(tree, &[house.introduction.clone()], "change", Some(&house.ann)).unwrap();
+    house.rules(&head)
+}
+
+#[test]
+fn a_tree_in_which_programs_find_different_entries_is_refused() {
+    let (shown, hidden) = (list(&["www"]), list(&["evil"]));
+    let table = [
+        (vec![("README", "x"), ("domains.yaml", &shown)], vec![]),
+        (vec![("domains.yaml", &shown), ("domains.yaml", &hidden)], vec!["C04-path"]),
+        (vec![("domains.yaml", &shown), ("domains.yaml-old", "x"), ("domains.yaml", &hidden)], vec!["C04-path"]),
+        (vec![("zones", "x"), ("domains.yaml", &shown)], vec!["C04-path"]),
+    ];
+    for (entries, expected) in table {
+        assert_eq!(rules_of_tree(&entries), expected, "{entries:?}");
+    }
+}
+
+#[test]
+fn a_tree_that_does_not_fit_into_memory_is_not_read() {
+    let house = House::new();
+    let names = (0..420_000).map(|number| format!("100644 {number:012}\0{}", "x".repeat(20)));
+    let tree = names.collect::<String>();
+    assert!(tree.len() > 16 * 1024 * 1024);
+    let store = git2::Repository::open_bare(house.dir.path()).unwrap();
+    let tree = store.odb().unwrap().write(git2::ObjectType::Tree, tree.as_bytes()).unwrap();
+    let head = house.seal_tree(&tree.to_string());
+    let fault = trust::verify(&house.root(), None, &head, &house.store(), NOW, None).unwrap_err();
+    assert_eq!(fault.causes, ["it is a tree of more than 16 MiB"]);
+}
+
 #[test]
 fn a_pointer_to_large_file_storage_is_not_a_list() {
     let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n";

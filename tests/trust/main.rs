@@ -105,6 +105,18 @@ impl House {
         self.repo.write_raw(format!("{headers}\ngpgsig {signature}\n\n{message}").as_bytes()).unwrap()
     }
 
+    /// A commit of ann with any tree, on top of the introduction.
+    fn seal_tree(&self, tree: &str) -> CommitId {
+        let raw =
+            String::from_utf8(self.repo.read_raw(&self.on(&[&self.introduction], &[], &self.bob)).unwrap()).unwrap();
+        let (headers, message) = raw.split_once("\n\n").unwrap();
+        let (headers, _) = headers.split_once("\ngpgsig").unwrap();
+        let (_, headers) = headers.split_once('\n').unwrap();
+        let text = format!("tree {tree}\n{headers}\n\n{message}");
+        let unsigned = self.repo.write_raw(text.as_bytes()).unwrap();
+        self.seal(&unsigned, &self.ann.sign("git", text.as_bytes()))
+    }
+
     /// The bytes of a commit that can be flipped without a refusal.
     fn flips(&self, root: &TrustRoot, head: &CommitId) -> Vec<usize> {
         let (raw, store) = (self.repo.read_raw(head).unwrap(), self.store());

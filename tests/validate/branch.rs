@@ -85,6 +85,17 @@ fn a_merge_of_two_lines_that_both_changed_the_list_is_foreseen() {
 }
 
 #[test]
+fn a_merge_of_files_that_are_only_valid_apart_is_foreseen() {
+    let claim = |name: &str| format!("version: 1\ncertificates: [{{name: {name}, domains: [www.example.com]}}]\n");
+    let house = parted(&[("domains/a.yaml", &claim("a"))], &[("domains/b.yaml", &claim("b"))]);
+    let config = std::fs::read_to_string(house.path("runner/countersign.yaml")).unwrap();
+    house.write("runner/countersign.yaml", &config.replace("allow_local", "list: domains/, allow_local"));
+    assert_eq!(house.rules(&["--merge-method", "merge"]), refused(&["C14-invalid-list"]));
+    let told = house.validate(&["--merge-method", "merge"]).stderr;
+    assert!(told.contains("duplicate-identifier-set") && told.contains("domains/b.yaml:2"), "{told}");
+}
+
+#[test]
 fn an_older_commit_than_the_base_is_a_rollback() {
     let house = House::new();
     house.commit(&[("domains.yaml", &list(&["www"]))], Some("ann"));

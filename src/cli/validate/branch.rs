@@ -87,7 +87,7 @@ fn not_introduced(base: &str, root: &TrustRoot) -> Failure {
 }
 
 /// What decides who is trusted may not stand in the checkout: the branch could bring it along.
-fn refuse_files_of_the_branch(global: &Global, config: &Config, here: &Path) -> Result<(), Failure> {
+pub fn refuse_files_of_the_branch(global: &Global, config: &Config, here: &Path) -> Result<(), Failure> {
     let Some(root) = Checkout::root(here) else {
         return Ok(());
     };

@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::list::List;
 use crate::list::parse::Known;
 use crate::name::{CommitId, LineageName};
-use crate::premerge::merge::{Merge, entries};
+use crate::premerge::merge::{Invalid, Merge, entries};
 use crate::report::finding::Finding;
 use crate::trust::object::ObjectId;
 use crate::trust::signers::Signer;
@@ -88,7 +88,7 @@ pub fn judge(
             let mut merging = merge.both_changed(branch);
             if merging.is_empty()
                 && judged.counts.is_some()
-                && let Some((files, diagnostics)) = merge.errors(root, objects, known)?
+                && let Some(Invalid { files, diagnostics }) = merge.errors(root, objects, known)?
             {
                 merging.push(invalid(branch));
                 (judged.files, judged.diagnostics) = (files, diagnostics);

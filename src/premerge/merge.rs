@@ -20,6 +20,12 @@ pub struct Merge {
     fork: CommitId,
 }
 
+/// A list with errors.
+pub struct Invalid {
+    pub files: Vec<SourceFile>,
+    pub diagnostics: Vec<Diagnostic>,
+}
+
 impl Merge {
     pub fn of(root: &TrustRoot, branch: &Branch<'_>, fork: &CommitId, objects: &dyn Objects) -> Result<Self, Fault> {
         let [before, ours, theirs] = [fork, branch.base, branch.head].map(|commit| entries(root, commit, objects));
@@ -50,7 +56,7 @@ impl Merge {
         root: &TrustRoot,
         objects: &dyn Objects,
         known: Option<&Known>,
-    ) -> Result<Option<(Vec<SourceFile>, Vec<Diagnostic>)>, Fault> {
+    ) -> Result<Option<Invalid>, Fault> {
         let folder = format!("{}/", root.list.path());
         let mut files = Vec::new();
         let is_of_list = |path: &&String| path.starts_with(&folder) && path.ends_with(".yaml");
@@ -67,7 +73,7 @@ impl Merge {
             return Ok(None);
         }
         let parsed = parse(&files, known);
-        Ok(if parsed.list.is_none() { Some((files, parsed.diagnostics)) } else { None })
+        Ok(if parsed.list.is_none() { Some(Invalid { files, diagnostics: parsed.diagnostics }) } else { None })
     }
 
     fn paths(&self) -> BTreeSet<&String> {

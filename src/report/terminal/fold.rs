@@ -27,15 +27,13 @@ fn broken(line: &str, width: usize) -> String {
 
 /// Where the last of the columns begins, which two blanks set apart; not too far to the right.
 fn last_column(line: &str, width: usize) -> usize {
-    let mut column = 0;
     let mut found = 0;
     let mut blanks = 2;
-    for c in visible(line) {
+    for (column, c) in visible(line).enumerate() {
         if c != ' ' && blanks >= 2 && column <= width / 2 {
             found = column;
         }
         blanks = if c == ' ' { blanks + 1 } else { 0 };
-        column += 1;
     }
     found
 }

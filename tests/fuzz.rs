@@ -5,22 +5,24 @@ mod targets;
 
 use std::path::Path;
 
-/// How often each file is damaged.
-const DAMAGES: u64 = 50;
+/// So many damaged inputs a target.
+const DAMAGED: usize = 2_500;
 
 /// Feeds every file of some folders to a target, whole and damaged.
 fn replay(folders: &[&str], target: fn(&[u8])) {
-    let mut files = 0;
+    let mut files = Vec::new();
     for folder in folders {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
         for entry in std::fs::read_dir(&folder).unwrap_or_else(|error| panic!("{}: {error}", folder.display())) {
-            let data = std::fs::read(entry.unwrap().path()).unwrap();
-            target(&data);
-            (0..DAMAGES).for_each(|seed| target(&damaged(&data, seed)));
-            files += 1;
+            files.push(std::fs::read(entry.unwrap().path()).unwrap());
         }
     }
-    assert!(files > 0, "no corpus in {folders:?}");
+    assert!(!files.is_empty(), "no corpus in {folders:?}");
+    let damages = DAMAGED.div_ceil(files.len()) as u64;
+    for data in files {
+        target(&data);
+        (0..damages).for_each(|seed| target(&damaged(&data, seed)));
+    }
 }
 
 /// The data with a few bytes changed, a part left out, or a part put in twice; always the same for a seed.

@@ -47,7 +47,8 @@ fn rules_of_tree(entries: &[(&str, &str)]) -> Vec<&'static str> {
         tree.extend([b"100644 ", name.as_bytes(), b"\0", blob.as_bytes()].concat());
     }
     let tree = odb.write(git2::ObjectType::Tree, &tree).unwrap();
-    let head = house.repo.commit_tree(tree, &[house.introduction.clone()], "change", Some(&house.ann)).unwrap();
+    let parents = [house.introduction.clone()];
+    let head = house.repo.commit_tree(tree, &parents, "change", Some(&house.ann)).unwrap();
     house.rules(&head)
 }
 

@@ -17,6 +17,7 @@ use tracing::warn;
 
 use crate::failpoint;
 use crate::fault::{Fault, Retry};
+use crate::journal;
 use crate::lineage::{RevocationReason, pem};
 use crate::port::{Accounts, Ca, Clock, Order, OrderRequest, RenewalInfo};
 use crate::secret::Secret;
@@ -223,15 +224,7 @@ impl Shared {
 
     /// Remembers a refusal that no repetition heals.
     fn heard(&self, fault: Fault) -> Fault {
-        const OF_ACCOUNTS: [&str; 6] = [
-            "acme:account-key",
-            "acme:accountDoesNotExist",
-            "acme:account-refused",
-            "acme:eab",
-            "acme:externalAccountRequired",
-            "acme:userActionRequired",
-        ];
-        if fault.retry == Retry::Never && OF_ACCOUNTS.contains(&fault.code.as_str()) {
+        if fault.retry == Retry::Never && journal::is_about_account(&fault) {
             let _ = self.refused.set(fault.clone());
         }
         fault

@@ -118,11 +118,15 @@ impl Entry {
 
     /// The order came to nothing: count the failure and set the time of the next try.
     ///
-    /// An outage says nothing about the lineage: the next try comes soon, and the count does not grow.
+    /// An outage says nothing about the lineage: the next try comes soon, and the count does not grow. Whoever puts the
+    /// account in order does not wait at all.
     pub fn fail(&mut self, fault: Fault, now: OffsetDateTime) {
         let before = self.failures.as_ref().map_or(0, |f| f.count);
-        let (count, pause) =
-            if is_outage(&fault) { (before.max(1), back_off(1)) } else { (before + 1, back_off(before + 1)) };
+        let (count, pause) = match &fault {
+            fault if is_about_account(fault) => (before.max(1), Duration::ZERO),
+            fault if is_outage(fault) => (before.max(1), back_off(1)),
+            _ => (before + 1, back_off(before + 1)),
+        };
         let not_before = now + pause.max(asked_for(&fault));
         self.failures = Some(Failures { count, last: fault, not_before });
     }
@@ -140,6 +144,19 @@ pub fn is_outage(fault: &Fault) -> bool {
     matches!(origin, "route53" | "dns" | "aws" | "store" | "run" | "key")
         || busy.contains(&fault.code.as_str())
         || fault.code.starts_with("acme:http-5")
+}
+
+/// Whether the CA does not want the account, whatever it orders. Only the operator can change that.
+pub fn is_about_account(fault: &Fault) -> bool {
+    const CODES: [&str; 6] = [
+        "acme:account-key",
+        "acme:accountDoesNotExist",
+        "acme:account-refused",
+        "acme:eab",
+        "acme:externalAccountRequired",
+        "acme:userActionRequired",
+    ];
+    CODES.contains(&fault.code.as_str())
 }
 
 fn asked_for(fault: &Fault) -> Duration {
@@ -317,6 +334,14 @@ mod tests {
             entry.fail(Fault::new(code, "no"), NOW);
         }
         assert_eq!(entry.failures.unwrap().count, 3);
+    }
+
+    #[test]
+    fn an_account_that_was_put_in_order_is_tried_at_once() {
+        let mut entry = Entry::new(LineageName::parse("www").unwrap());
+        entry.fail(Fault::new("acme:caa", "no"), NOW);
+        entry.fail(Fault::new("acme:userActionRequired", "no"), NOW);
+        assert_eq!((entry.backs_off(NOW), entry.failures.as_ref().unwrap().count), (None, 1));
     }
 
     #[test]

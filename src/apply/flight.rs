@@ -166,7 +166,8 @@ impl Flight<'_, '_> {
 
     /// Whether the next run must begin anew, because going on with this attempt would end the same way.
     fn is_hopeless(&self, fault: &Fault) -> bool {
-        let refused = !journal::is_outage(fault) && !matches!(fault.retry, Retry::After(_));
+        let unjudged = journal::is_outage(fault) || journal::is_about_account(fault);
+        let refused = !unjudged && !matches!(fault.retry, Retry::After(_));
         let dead_end =
             ["acme:authorization", "acme:invalidProfile", "acme:no-dns-01", "acme:order-pending", "acme:unauthorized"];
         match self.next() {

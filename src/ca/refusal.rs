@@ -112,7 +112,10 @@ fn hint(kind: &str) -> Option<&'static str> {
         "caa" => {
             "a CAA record of the name or of a parent forbids this CA or this account; `countersign doctor` shows it"
         }
-        "externalAccountRequired" => "this CA takes no accounts without an external account binding",
+        "externalAccountRequired" => {
+            "this CA binds new accounts to an external one: give the authority `eab: {kid: …, hmac_file: …}`, as the \
+             CA's account page shows them"
+        }
         "invalidProfile" => "take a profile that the CA's directory lists",
         "rejectedIdentifier" => {
             "this CA does not issue for one of the names: take it out of the list, or ask another CA"

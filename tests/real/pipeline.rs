@@ -1,5 +1,6 @@
 //! The whole pipeline on real parts. What is counted, the servers counted.
 
+mod account;
 mod bad_input;
 mod change;
 mod crash;

@@ -25,12 +25,23 @@ pub struct Options {
     pub validity: u32,
     /// Whether challenges are looked at. Not for other tools, whose certificates are only wanted.
     pub validates: bool,
+    /// The MAC key of the external account `kid-1`, base64url, without which nobody may register.
+    pub binding: Option<&'static str>,
+    /// So many chains besides the default one.
+    pub alternate_roots: u8,
 }
 
 impl Default for Options {
     /// Strict where Pebble is random: no reuse, no refused nonces.
     fn default() -> Options {
-        Options { nonce_reject: 0, authz_reuse: 0, validity: 90 * 24 * 3600, validates: true }
+        Options {
+            nonce_reject: 0,
+            authz_reuse: 0,
+            validity: 90 * 24 * 3600,
+            validates: true,
+            binding: None,
+            alternate_roots: 0,
+        }
     }
 }
 
@@ -42,6 +53,8 @@ pub struct Requests {
     pub challenge: usize,
     pub finalize: usize,
     pub certificate: usize,
+    pub key_change: usize,
+    pub revoke: usize,
 }
 
 /// A running Pebble. It keeps everything in memory.
@@ -85,8 +98,26 @@ impl Pebble {
 
     /// The root that issued chains end at (PEM). A new one after every start.
     pub fn issuing_root(&self) -> String {
-        let answer = self.web().get(&format!("https://{}/roots/0", self.management)).expect("Pebble's root");
-        String::from_utf8(answer.into_body().into()).expect("PEM")
+        self.managed("roots/0")
+    }
+
+    /// The root of an alternate chain (PEM), counted from one.
+    pub fn alternate_root(&self, number: u8) -> String {
+        self.managed(&format!("roots/{number}"))
+    }
+
+    /// Why a certificate was revoked (RFC 5280 section 5.3.1). `None` if it was not.
+    pub fn revoked(&self, serial: &str) -> Option<u64> {
+        let answer: serde_json::Value = serde_json::from_str(&self.managed(&format!("cert-status-by-serial/{serial}")))
+            .expect("Pebble answers in JSON");
+        assert!(["Valid", "Revoked"].contains(&answer["Status"].as_str().unwrap_or_default()), "{answer}");
+        // Pebble leaves out what is zero.
+        (answer["Status"] == "Revoked").then(|| answer["Reason"].as_u64().unwrap_or(0))
+    }
+
+    fn managed(&self, path: &str) -> String {
+        let answer = self.web().get(&format!("https://{}/{path}", self.management)).expect("Pebble's answer");
+        String::from_utf8(answer.into_body().into()).expect("text")
     }
 
     pub fn requests(&self) -> Requests {
@@ -146,6 +177,8 @@ fn command(
         // Two labels: this Pebble panics on names that have fewer labels than an entry.
         "domainBlocklist": ["blocked.test"],
         "certificateValidityPeriod": options.validity,
+        "externalAccountBindingRequired": options.binding.is_some(),
+        "externalAccountMACKeys": options.binding.map(|key| serde_json::json!({"kid-1": key})),
     }});
     std::fs::write(&config, text.to_string()).expect("pebble.json");
     let mut command = Command::new("pebble");
@@ -157,6 +190,7 @@ fn command(
     command.env("PEBBLE_VA_NOSLEEP", "1");
     command.env("PEBBLE_WFE_NONCEREJECT", options.nonce_reject.to_string());
     command.env("PEBBLE_AUTHZREUSE", options.authz_reuse.to_string());
+    command.env("PEBBLE_ALTERNATE_ROOTS", options.alternate_roots.to_string());
     command
 }
 
@@ -169,5 +203,7 @@ fn count(log: &str) -> Requests {
         challenge: calls("/chalZ/"),
         finalize: calls("/finalize-order/"),
         certificate: calls("/certZ/"),
+        key_change: calls("/rollover-account-key"),
+        revoke: calls("/revoke-cert"),
     }
 }

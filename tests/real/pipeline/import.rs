@@ -16,7 +16,7 @@ fn scene() -> Scene {
 }
 
 /// A command that trusts Pebble's API, in a folder of its own.
-fn tool(scene: &Scene, name: &str) -> (Command, PathBuf) {
+pub(super) fn tool(scene: &Scene, name: &str) -> (Command, PathBuf) {
     let dir = scene.lab.dir().join(name);
     fs::create_dir_all(&dir).unwrap();
     let mut command = Command::new(name);

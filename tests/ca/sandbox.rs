@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::ca::AcmeCa;
-use countersign::fault::Retry;
+use countersign::fault::{Fault, Retry};
 use countersign::journal::Status;
 use countersign::port::Clock as _;
 use countersign::port::{Ca, Order, OrderRequest};
 use countersign::sandbox::{CaOptions, Options, RecordSet, RenewalWindow, Sandbox, quote};
+use futures::stream::{self, StreamExt};
 
 use super::rig::{MemoryAccounts, connect, csr_for, is_over, request, settings, until};
 
@@ -92,6 +93,18 @@ async fn nonces_of_replies_are_used_again() {
     }
     assert_eq!(sandbox.log().count("newNonce"), 1);
     assert_eq!(sandbox.log().count("directory"), 1);
+}
+
+#[tokio::test]
+async fn a_wave_of_five_hundred_orders_asks_for_forty_nonces_at_most() {
+    let sandbox = start(CaOptions::default()).await;
+    let ca = open(&sandbox, &Arc::default());
+    let names: Vec<String> = (0..500).map(|at| format!("n{at}.example.test")).collect();
+    let ordered = stream::iter(&names).map(async |name| ca.new_order(&request(&[name])).await.map(drop));
+    let ordered: Vec<Result<(), Fault>> = ordered.buffer_unordered(32).collect().await;
+    assert_eq!(ordered, vec![Ok(()); 500]);
+    let nonces = sandbox.log().count("newNonce");
+    assert!(nonces <= 40 && sandbox.log().count("newOrder") == 500, "{nonces}");
 }
 
 #[tokio::test]

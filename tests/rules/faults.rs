@@ -500,6 +500,8 @@ pub const FAULTS: &[Fault] = &[
             "a_bad_nonce_is_repeated_ten_times",
             "half_of_the_nonces_may_be_refused",
             "nonces_of_replies_are_used_again",
+            "a_wave_of_five_hundred_orders_asks_for_forty_nonces_at_most",
+            "a_pebble_that_refuses_nonces_issues_all_the_same_and_reused_authorizations_need_no_dns",
         ]),
     ),
     row(
@@ -583,15 +585,32 @@ pub const FAULTS: &[Fault] = &[
         "Quarantined, never published",
         Partly(
             &["an_issuer_that_ends_before_the_leaf_is_refused", "an_issuer_that_may_not_sign_is_refused"],
-            "the lifetime is not compared with that of the profile",
+            "directories do not tell how long a profile lasts, so the lifetime is not compared with it",
         ),
     ),
-    row("A12", "Alternate chains", "To be chosen by issuer", Partly(&[], "the choice by the list")),
+    row(
+        "A12",
+        "Alternate chains",
+        "The one that ends at the preferred issuer, of the list or of the authority; else the default, with a warning",
+        By(&[
+            "the_chain_that_the_list_prefers_is_taken_and_else_the_default",
+            "an_alternate_that_is_not_to_be_had_leaves_the_default",
+            "an_authority_can_prefer_a_chain_for_all_its_orders",
+            "alternates_are_found_among_other_links",
+        ]),
+    ),
     row(
         "A13",
         "The account is deactivated, needs a binding, or the terms changed",
-        "Not tried again in the run; the hint says what to do",
-        Partly(&["doctor_names_an_account_that_the_ca_does_not_know"], "external account binding"),
+        "One request a run, however many orders wait; the hint says what to do, and no name backs off for it",
+        By(&[
+            "a_deactivated_account_is_not_asked_to_order_again_and_again",
+            "changed_terms_of_service_are_not_asked_about_again",
+            "a_ca_that_wants_a_binding_is_asked_once_by_a_whole_wave",
+            "an_account_is_bound_re_keyed_and_given_up_and_its_certificate_revoked_by_either_key",
+            "an_account_that_was_put_in_order_is_tried_at_once",
+            "doctor_names_an_account_that_the_ca_does_not_know",
+        ]),
     ),
     row(
         "A14",
@@ -622,14 +641,22 @@ pub const FAULTS: &[Fault] = &[
     row(
         "A17",
         "The profile is gone from the directory",
-        "The CA's refusal is final and says which there are",
-        By(&["an_unknown_profile_is_not_tried_again"]),
+        "No order; the fault says which there are. One that is only preferred gives way to the CA's default",
+        By(&[
+            "a_profile_that_the_directory_does_not_offer_gets_no_order",
+            "a_preferred_profile_is_taken_where_it_is_offered_and_the_default_elsewhere",
+            "an_unknown_profile_is_not_tried_again",
+        ]),
     ),
     row(
         "A18",
         "An order is born ready",
         "No DNS at all",
-        By(&["a_name_that_the_ca_still_trusts_needs_no_dns", "a_reused_authorization_has_no_challenge"]),
+        By(&[
+            "a_name_that_the_ca_still_trusts_needs_no_dns",
+            "a_reused_authorization_has_no_challenge",
+            "an_order_that_needs_no_challenge_touches_no_zone",
+        ]),
     ),
     row(
         "A19",
@@ -640,8 +667,12 @@ pub const FAULTS: &[Fault] = &[
     row(
         "A20",
         "A certificate that begins in the future",
-        "An hour is taken, more is quarantined",
-        By(&["a_certificate_that_has_ended_or_begins_too_late_is_refused"]),
+        "Up to a minute is waited for, up to an hour is left to the next run, more is quarantined; none is published early",
+        By(&[
+            "a_certificate_whose_time_is_a_little_away_is_waited_for",
+            "a_certificate_whose_time_is_still_to_come_is_neither_live_nor_published",
+            "a_certificate_that_has_ended_or_begins_too_late_is_refused",
+        ]),
     ),
     row(
         "G1",

@@ -129,9 +129,11 @@ fn try_bring_back(session: &Session, inventory: &Inventory, version: Version) ->
     }
     check(&version)?;
     let live = inventory.live.get(lineage);
-    match live.or_else(|| inventory.stash.get(lineage)).map(Stored::facts) {
-        Some(held) if *held == version.meta.facts => return Ok(Became::Have),
-        Some(held) if held.not_after >= version.meta.facts.not_after => return Ok(Became::Older),
+    // Two of the same second: the later version.
+    let rank = |meta: &Meta| (meta.facts.not_after, meta.version);
+    match live.or_else(|| inventory.stash.get(lineage)).map(|held| &held.meta) {
+        Some(held) if held.facts == version.meta.facts => return Ok(Became::Have),
+        Some(held) if rank(held) >= rank(&version.meta) => return Ok(Became::Older),
         Some(_) => {}
         None => {
             if let Some(below) = &version.below {

@@ -345,7 +345,7 @@ async fn a_stranger_may_not_revoke_nor_download() {
 }
 
 #[tokio::test]
-async fn the_key_of_a_certificate_revokes_it() {
+async fn the_key_of_a_certificate_revokes_it_as_compromised() {
     let sandbox = start().await;
     let raw = Raw::registered(&sandbox, Key::p256()).await;
     let path = raw_ready_order(&sandbox, &raw, "www.example.com").await;
@@ -361,7 +361,7 @@ async fn the_key_of_a_certificate_revokes_it() {
     let by_key = Raw::new(&sandbox, Key::P256(key));
     let payload = json!({"certificate": b64(&sandbox.issued()[0].der), "reason": 4}).to_string();
     assert_eq!(by_key.post("/revoke-cert", &payload).await.status, 200);
-    assert_eq!(sandbox.issued()[0].revoked.unwrap().1, 4);
+    assert_eq!(sandbox.issued()[0].revoked.unwrap().1, 1);
 }
 
 #[tokio::test]

@@ -5,11 +5,12 @@
 pub const VARIABLE: &str = "COUNTERSIGN_CRASH";
 
 /// Every place, in the order in which a run passes them.
-pub const PLACES: [&str; 22] = [
+pub const PLACES: [&str; 23] = [
     "after-account-key",
     "after-new-account",
     "after-key",
     "after-intent",
+    "after-ledger",
     "after-new-order",
     "after-order-journaled",
     "after-records-journaled",

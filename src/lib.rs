@@ -19,6 +19,7 @@ pub mod failpoint;
 pub mod fault;
 pub mod import;
 pub mod journal;
+pub mod ledger;
 pub mod lineage;
 pub mod list;
 pub mod name;

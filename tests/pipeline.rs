@@ -9,6 +9,7 @@ mod pipeline {
     mod crash;
     mod junit;
     mod life;
+    mod limited;
     mod main_job;
     mod moved;
     #[cfg(feature = "soak")]

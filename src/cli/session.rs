@@ -58,7 +58,8 @@ impl Session {
         let reason = selection.reason.clone().unwrap_or_default();
         let names = |names: &[String]| names.iter().map(|name| parse_name(name)).collect::<Result<Vec<_>, _>>();
         let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
-        Ok(Choices { every: self.config.every, only: names(&selection.only)?.into_iter().collect(), force })
+        let only = names(&selection.only)?.into_iter().collect();
+        Ok(Choices { every: self.config.every, only, force, terms: self.config.terms() })
     }
 }
 

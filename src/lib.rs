@@ -33,6 +33,7 @@ pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;
 pub mod secret;
+pub mod served;
 pub mod source;
 pub mod store;
 pub mod trust;

@@ -36,6 +36,7 @@ const FORBIDDEN: [(&str, &[&str]); 15] = [
     ("import", &["source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "trust"]),
     ("report", &["source", "ca", "dns", "store", "bucket", "apply", "cli"]),
     ("port", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli"]),
+    ("served", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
     ("program", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
     (
         "ledger",

@@ -1,8 +1,9 @@
 //! The runner's config: what is asked of this host and never read from the config repo.
 
-mod parse;
+pub(crate) mod parse;
+pub mod pull;
 pub mod read;
-mod value;
+pub(crate) mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -162,6 +163,8 @@ pub struct Bucket {
     /// Key id, ARN or alias.
     pub kms_key: Option<String>,
     pub endpoint: Option<String>,
+    /// The account that the bucket belongs to, 12 digits.
+    pub expected_owner: Option<String>,
     /// Whether plain copies are kept beside the versions.
     pub flat: bool,
 }

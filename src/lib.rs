@@ -29,6 +29,7 @@ pub mod plan;
 pub mod port;
 pub mod premerge;
 pub mod program;
+pub mod pull;
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

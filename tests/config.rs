@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use countersign::config::pull::Pull;
 use countersign::config::{Config, Eab, Hmac};
 use countersign::diag::SourceFile;
 use countersign::diag::render::render;
@@ -65,6 +66,20 @@ fn an_authority_has_a_binding_a_timeout_and_a_chain() {
 #[test]
 fn the_example_has_no_faults() {
     read(include_str!("../policy/countersign.example.yaml"));
+}
+
+#[test]
+fn the_example_of_a_pull_has_no_faults_and_a_command_has_a_whole_path() {
+    let example = include_str!("../policy/pull.example.yaml");
+    let read = |text: &str| {
+        Pull::parse(text, "pull.yaml").map_err(|found| format!("{} {:?}", found[0].message, found[0].hint))
+    };
+    assert_eq!(read(example).map(|pull| pull.certificates.len()), Ok(1));
+    let refused = |from: &str, to: &str| read(&example.replace(from, to)).unwrap_err();
+    assert!(refused("[/usr/sbin/nginx,", "[nginx,").contains("whole path"));
+    assert!(refused("layouts: []", "layouts: [pkcs12]").contains("haproxy"));
+    assert!(refused("at: \"127.0.0.1:443\"", "at: localhost").contains("a host and a port"));
+    assert!(refused("keep: 3", "keep: 0").contains("1 to 1000"));
 }
 
 #[test]

@@ -23,7 +23,7 @@ const EFFECTS: [&str; 9] = [
 ];
 
 /// What must not be named in a module: (module, others).
-const FORBIDDEN: [(&str, &[&str]); 15] = [
+const FORBIDDEN: [(&str, &[&str]); 16] = [
     ("ca", &["source", "dns", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("dns", &["source", "ca", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("bucket", &["source", "ca", "dns", "store", "plan", "apply", "report", "cli", "list"]),

@@ -14,6 +14,7 @@ mod pipeline {
     mod moved;
     #[cfg(feature = "soak")]
     mod pairs;
+    mod pull;
     mod refused;
     mod reported;
     mod resumed;

@@ -79,7 +79,7 @@ pub fn refuse_unknown(choices: &Choices, plan: &Plan) -> Result<(), Failure> {
     Err(Failure::new(Exit::Usage, Check::Completed, fault))
 }
 
-fn parse_name(text: &str) -> Result<LineageName, Failure> {
+pub fn parse_name(text: &str) -> Result<LineageName, Failure> {
     LineageName::parse(text).map_err(|error| {
         let fault = Fault::new("run:name", format!("`{text}` is not the name of a lineage")).caused_by(&error);
         Failure::new(Exit::Usage, Check::Completed, fault.hint("`countersign status` lists the names"))

@@ -287,16 +287,23 @@ fn zone(node: &Node, f: &mut Findings<'_>) -> Option<ZonePin> {
 }
 
 fn bucket(node: &Node, f: &mut Findings<'_>) -> Option<Bucket> {
-    let keys = ["bucket", "prefix", "region", "profile", "kms_key", "endpoint", "flat"];
+    let keys = ["bucket", "prefix", "region", "profile", "kms_key", "endpoint", "expected_owner", "flat"];
     let fields = Fields::of(node, "a bucket", &keys, f)?;
-    let bucket = fields.require("bucket", f).and_then(|node| node.parsed(value::bucket_name, f));
-    let prefix = parsed_or(&fields, "prefix", "", value::prefix, f);
-    let region = optional(&fields, "region", value::aws_name, f);
-    let profile = optional(&fields, "profile", value::aws_name, f);
     let kms_key = optional(&fields, "kms_key", value::aws_name, f);
-    let endpoint = optional(&fields, "endpoint", endpoint, f);
     let flat = fields.get("flat").map_or(Some(false), |node| node.flag(f));
-    Some(Bucket { bucket: bucket?, prefix: prefix?, region, profile, kms_key, endpoint, flat: flat? })
+    Some(Bucket { kms_key, flat: flat?, ..place(&fields, f)? })
+}
+
+/// What whoever reads a bucket must know of it too.
+pub(super) fn place(fields: &Fields<'_>, f: &mut Findings<'_>) -> Option<Bucket> {
+    let bucket = fields.require("bucket", f).and_then(|node| node.parsed(value::bucket_name, f));
+    let prefix = parsed_or(fields, "prefix", "", value::prefix, f);
+    let region = optional(fields, "region", value::aws_name, f);
+    let profile = optional(fields, "profile", value::aws_name, f);
+    let endpoint = optional(fields, "endpoint", endpoint, f);
+    let expected_owner = optional(fields, "expected_owner", value::account, f);
+    let (bucket, prefix) = (bucket?, prefix?);
+    Some(Bucket { bucket, prefix, region, profile, endpoint, expected_owner, kms_key: None, flat: false })
 }
 
 fn provided(node: &Node, f: &mut Findings<'_>) -> Option<Provided> {
@@ -327,11 +334,11 @@ fn hooks(node: &Node, f: &mut Findings<'_>) -> Option<Hooks> {
     Some(Hooks { from_repo: fields.get("from_repo").map_or(Some(false), |node| node.flag(f))? })
 }
 
-fn path(node: &Node, f: &mut Findings<'_>) -> Option<PathBuf> {
+pub(super) fn path(node: &Node, f: &mut Findings<'_>) -> Option<PathBuf> {
     node.parsed(|text| if text.is_empty() { Err("a path is empty") } else { Ok(PathBuf::from(text)) }, f)
 }
 
-fn endpoint(text: &str) -> Result<String, String> {
+pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     value::url(text, &["http", "https"])
 }
 
@@ -360,7 +367,7 @@ fn named<T>(
     things
 }
 
-fn optional(
+pub(super) fn optional(
     fields: &Fields<'_>,
     key: &str,
     parse: fn(&str) -> Result<String, String>,
@@ -380,7 +387,7 @@ fn parsed_or(
 }
 
 /// Every value of a sequence, none if the key is missing.
-fn all<T, C: FromIterator<T>>(
+pub(super) fn all<T, C: FromIterator<T>>(
     fields: &Fields<'_>,
     key: &str,
     parse: fn(&str) -> Result<T, String>,

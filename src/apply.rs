@@ -11,7 +11,6 @@ mod placeholder;
 pub mod publish;
 mod records;
 pub mod revoke;
-mod spending;
 mod stop;
 mod sweep;
 mod wave;
@@ -26,7 +25,6 @@ use futures::future::join;
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Attempt, Entry};
-use crate::ledger::{Ledger, Terms};
 use crate::lineage::{Pems, Stored};
 use crate::list::Certificate;
 use crate::name::LineageName;
@@ -60,10 +58,6 @@ pub struct Ports {
     pub provided: BTreeMap<String, Pems>,
     /// Whether lineages without a certificate get a placeholder.
     pub placeholders: bool,
-    /// The CAs and their limits, by authority.
-    pub terms: BTreeMap<String, Terms>,
-    /// What counts against them, as it was observed.
-    pub ledger: Ledger,
     pub clock: Arc<dyn Clock>,
 }
 

@@ -4,7 +4,6 @@ pub mod check;
 pub mod describe;
 pub mod foreign;
 pub mod key;
-pub mod naming;
 pub mod pem;
 mod read;
 pub mod revoked;

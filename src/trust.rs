@@ -236,15 +236,17 @@ pub fn changes(before: &List, after: &List) -> Vec<String> {
     let lines = names.into_iter().flat_map(|name| {
         let (before, after) = (before.get(name), after.get(name));
         let line = move |fact: fact::Fact<'_>| match (fact.value(before), fact.value(after)) {
-            (None, Some(value)) if value.is_empty() => format!("+ {name}: {}", fact.changed()),
-            (None, Some(value)) => format!("+ {name}: {} is `{value}`", fact.changed()),
-            (Some(_), None) => format!("- {name}: {}", fact.changed()),
+            // What a new entry leaves open.
+            (None, Some(value)) if value.is_empty() && fact.is_setting() => None,
+            (None, Some(value)) if value.is_empty() => Some(format!("+ {name}: {}", fact.changed())),
+            (None, Some(value)) => Some(format!("+ {name}: {} is `{value}`", fact.changed())),
+            (Some(_), None) => Some(format!("- {name}: {}", fact.changed())),
             (from, to) => {
                 let [from, to] = [from, to].map(Option::unwrap_or_default);
-                format!("~ {name}: {} from `{from}` to `{to}`", fact.changed())
+                Some(format!("~ {name}: {} from `{from}` to `{to}`", fact.changed()))
             }
         };
-        fact::Fact::differences(before, after).into_iter().map(line)
+        fact::Fact::differences(before, after).into_iter().filter_map(line)
     });
     lines.collect()
 }

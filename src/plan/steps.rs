@@ -72,7 +72,6 @@ pub(super) fn bare(
         replaces: None,
         signers: Vec::new(),
         approvals: Vec::new(),
-        price: None,
         due: None,
     }
 }

@@ -24,13 +24,16 @@ impl Checkout {
     /// The clone around `folder`. The environment of git has no say.
     ///
     /// # Errors
-    /// `git:no-checkout`
+    /// `git:no-checkout`, `git:embedded`
     pub fn discover(folder: &Path) -> Result<Self, Fault> {
         let (found, _) = gix::discover::upwards(folder).map_err(|error| {
             let message = format!("`{}` is not inside of a git repository", folder.display());
             fault("git:no-checkout", message, &error.to_string()).hint("run this in a clone of the config repo")
         })?;
-        let (git_dir, _) = found.into_repository_and_work_tree_directories();
+        let (git_dir, work_tree) = found.into_repository_and_work_tree_directories();
+        if work_tree.is_none() {
+            refuse_embedded(folder, &git_dir)?;
+        }
         let common = common_dir(&git_dir);
         let sha1 = gix::hash::Kind::Sha1;
         let (refs, common) = match common {
@@ -135,6 +138,22 @@ impl Checkout {
             (_, kind) => Err(git2::Error::from_str(&format!("it is a {kind}"))),
         }
     }
+}
+
+/// A branch can bring along a folder that looks like a bare repository, with refs and objects of its author's choice.
+fn refuse_embedded(folder: &Path, git_dir: &Path) -> Result<(), Fault> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let git_dir = real(git_dir);
+    let outer = git_dir.parent().and_then(|above| gix::discover::upwards(above).ok());
+    let Some((outer, Some(_))) = outer.map(|(found, _)| found.into_repository_and_work_tree_directories()) else {
+        return Ok(());
+    };
+    if real(&outer) == git_dir {
+        return Ok(());
+    }
+    let message = format!("`{}` is in a repository that stands inside of another checkout", folder.display());
+    let fault = fault("git:embedded", message, "a branch could bring it along, and with it another history");
+    Err(fault.hint("run this at the top of the clone"))
 }
 
 /// What a linked work tree shares with the others (gitrepository-layout(5), `commondir`).

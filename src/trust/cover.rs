@@ -189,7 +189,8 @@ impl Case<'_> {
         let refusal = self.refusal(broken, format!("{}: {needs}", self.what())).approvable(can.len() >= missing);
         if can.len() >= missing {
             let who = can.join(", ");
-            refusal.hint(format!("have it approved by {missing} of {who}: `countersign approve --person NAME`"))
+            let of = if can.len() == missing { String::new() } else { format!("{missing} of ") };
+            refusal.hint(format!("have it approved by {of}{who}: `countersign approve --person NAME`"))
         } else {
             refusal.hint(format!("have the change made and signed by one of {by}"))
         }

@@ -40,15 +40,34 @@ impl<'a> Fact<'a> {
         facts
     }
 
+    /// Whether every entry says something about it, be it nothing.
+    pub fn is_setting(&self) -> bool {
+        !matches!(self, Self::Domain(_) | Self::Bucket(_))
+    }
+
     /// What an entry says about it. `None`: nothing, or there is no entry.
     pub fn value<'c>(&self, entry: Option<&'c Certificate>) -> Option<Cow<'c, str>> {
         let entry = entry?;
+        // Does not compile without a field: of an entry nothing may change for which nobody stands.
+        let Certificate {
+            name: _,
+            identifiers,
+            authority,
+            key,
+            challenge,
+            profile: _,
+            preferred_profile: _,
+            preferred_chain,
+            provided,
+            publish,
+            renew_before,
+        } = entry;
         match self {
-            Fact::Domain(identifier) => entry.identifiers.contains(identifier).then_some("".into()),
-            Fact::Bucket(name) => entry.publish.contains(*name).then_some("".into()),
-            Fact::Authority => Some(entry.authority.as_str().into()),
-            Fact::KeyType => Some(entry.key.as_str().into()),
-            Fact::Challenge => Some(match entry.challenge {
+            Fact::Domain(identifier) => identifiers.contains(identifier).then_some("".into()),
+            Fact::Bucket(name) => publish.contains(*name).then_some("".into()),
+            Fact::Authority => Some(authority.as_str().into()),
+            Fact::KeyType => Some(key.as_str().into()),
+            Fact::Challenge => Some(match challenge {
                 ChallengeType::Dns01 => "dns-01".into(),
             }),
             Fact::Profile => Some(match entry.wanted_profile() {
@@ -56,9 +75,9 @@ impl<'a> Fact<'a> {
                 Some((name, false)) => format!("{name} preferred").into(),
                 None => "".into(),
             }),
-            Fact::Chain => Some(entry.preferred_chain.as_deref().unwrap_or_default().into()),
-            Fact::Provided => Some(entry.provided.as_deref().unwrap_or_default().into()),
-            Fact::Renewal => Some(entry.renew_before.map(duration::format).unwrap_or_default().into()),
+            Fact::Chain => Some(preferred_chain.as_deref().unwrap_or_default().into()),
+            Fact::Provided => Some(provided.as_deref().unwrap_or_default().into()),
+            Fact::Renewal => Some(renew_before.map(duration::format).unwrap_or_default().into()),
         }
     }
 

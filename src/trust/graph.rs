@@ -11,17 +11,21 @@ use crate::trust::walk;
 
 /// A walk may meet this many commits.
 pub const MAX_COMMITS: usize = 200_000;
+/// The merges of a walk may take this many steps: each goes back to where its lines parted.
+const MAX_STEPS: usize = 100_000_000;
 
 pub struct Graph<'a> {
     objects: &'a dyn Objects,
     parents: HashMap<ObjectId, Rc<[ObjectId]>>,
     /// Length of the longest way to a root.
     depth: HashMap<ObjectId, u32>,
+    /// Commits met by all searches for merge bases so far.
+    steps: usize,
 }
 
 impl<'a> Graph<'a> {
     pub fn new(objects: &'a dyn Objects) -> Self {
-        Self { objects, parents: HashMap::new(), depth: HashMap::new() }
+        Self { objects, parents: HashMap::new(), depth: HashMap::new(), steps: 0 }
     }
 
     /// Every commit that `head` has and `base` has not, parents first. `None` if `head` does not descend from `base`.
@@ -79,12 +83,16 @@ impl<'a> Graph<'a> {
         let mut marks = HashMap::from([(one, ONE)]);
         *marks.entry(other).or_insert(0) |= OTHER;
         let mut open: BinaryHeap<_> = marks.keys().map(|id| (self.depth[id], *id)).collect();
+        // So many of `open` may still lead to a base.
+        let mut undecided = open.len();
         let mut bases = Vec::new();
         // Deeper commits come first, so all marks of a commit are there when it is taken.
-        while open.iter().any(|(_, id)| marks[id] & BELOW == 0)
+        while undecided > 0
             && let Some((_, id)) = open.pop()
         {
+            self.count_step(id)?;
             let mut mark = marks[&id];
+            undecided -= usize::from(mark & BELOW == 0);
             if mark == ONE | OTHER {
                 bases.push(id);
                 mark |= BELOW;
@@ -92,12 +100,25 @@ impl<'a> Graph<'a> {
             for parent in self.parents(id)?.iter() {
                 let known = marks.entry(*parent).or_insert_with(|| {
                     open.push((self.depth[parent], *parent));
+                    undecided += 1;
                     0
                 });
+                undecided -= usize::from(mark & BELOW != 0 && *known & BELOW == 0);
                 *known |= mark;
             }
         }
         Ok(bases)
+    }
+
+    fn count_step(&mut self, id: ObjectId) -> Result<(), Refusal> {
+        self.steps += 1;
+        if self.steps <= MAX_STEPS {
+            return Ok(());
+        }
+        let message = format!("its merges reach back so far that it takes more than {MAX_STEPS} steps to judge them");
+        Err(Refusal::new(RuleId::Limits, message)
+            .commit(&id.to_commit())
+            .hint("rebase old branches before they are merged, or move the introduction forward to a reviewed commit"))
     }
 
     fn parents(&mut self, id: ObjectId) -> Result<Rc<[ObjectId]>, Stop> {
@@ -213,6 +234,17 @@ mod tests {
         assert_eq!(graph.parents.len(), MAX_COMMITS);
         assert_eq!(rules(Graph::new(&endless).is_ancestor(base, head).unwrap_err()), [RuleId::Limits]);
         assert_eq!(rules(Graph::new(&endless).merge_bases(head, base).unwrap_err()), [RuleId::Limits]);
+    }
+
+    #[test]
+    fn merges_that_reach_back_far_are_judged_up_to_the_limit() {
+        let dag = Dag(vec![vec![], vec![0], vec![0]]);
+        let links = dag.links();
+        let mut graph = Graph { steps: MAX_STEPS - 2, ..Graph::new(&links) };
+        match graph.merge_bases(id(1), id(2)) {
+            Err(Stop::Refused(refused)) => assert_eq!(refused.refusals[0].rule, RuleId::Limits),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn id(number: usize) -> ObjectId {

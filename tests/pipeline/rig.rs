@@ -125,11 +125,7 @@ buckets:
 
     /// A command that writes no report: its exit code, what it said, and what it complained of.
     pub fn ask(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        self.ask_with(args, &[])
-    }
-
-    pub fn ask_with(&self, args: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
-        let output = self.command(args).envs(environment.iter().copied()).output().unwrap();
+        let output = self.command(args).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }

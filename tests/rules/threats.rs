@@ -213,6 +213,7 @@ pub const THREATS: &[Threat] = &[
             "a_list_larger_than_16_mib_is_refused",
             "a_tree_that_does_not_fit_into_memory_is_not_read",
             "a_history_without_end_is_walked_up_to_the_limit",
+            "merges_that_reach_back_far_are_judged_up_to_the_limit",
             "a_server_that_sends_more_than_a_fetch_may_receive_is_cut_off",
         ]),
     ),
@@ -484,6 +485,7 @@ pub const THREATS: &[Threat] = &[
         Shown(&[
             "nothing_of_the_branch_or_the_clone_is_executed",
             "a_configuration_that_the_branch_brings_along_is_not_used",
+            "a_repository_that_the_branch_brings_along_is_not_asked",
             "a_configuration_that_the_branch_brings_along_asks_for_no_approval",
             "a_link_of_the_branch_does_not_make_an_approval_overwrite_another_file",
         ]),

@@ -79,6 +79,22 @@ fn a_replacement_or_a_graft_does_not_hide_a_commit() {
 }
 
 #[test]
+fn a_repository_that_the_branch_brings_along_is_not_asked() {
+    let house = House::new();
+    house.git(&["clone", "-q", "--bare", ".", "pki"]);
+    house.tool(&house.path("clone/pki"), "git", &["update-ref", "refs/remotes/origin/main", "HEAD"]);
+    house.commit(&[("domains.yaml", &list(&["evil"]))], None);
+    for folder in ["clone/pki", "clone/pki/refs"] {
+        let ran = house.run_in(&house.path(folder), &["validate", "--base", "origin/main"]);
+        assert_eq!((ran.code, ran.stderr.contains("git:embedded")), (1, true), "{}", ran.stderr);
+    }
+    let ran = house.run_in(&house.path("origin.git"), &["validate", "--base", "main", "--head", "main"]);
+    assert_eq!(ran.code, 0, "a bare repository by itself: {}", ran.stderr);
+    let ran = house.run_in(&house.path("clone/.git"), &["validate", "--base", "origin/main", "--head", "origin/main"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
 fn a_configuration_that_the_branch_brings_along_is_not_used() {
     let house = House::new();
     house.commit(&[("domains.yaml", &list(&["evil"]))], Some("mallory"));

@@ -11,6 +11,7 @@ mod placeholder;
 pub mod publish;
 mod records;
 pub mod revoke;
+mod spending;
 mod stop;
 mod sweep;
 mod wave;
@@ -25,6 +26,7 @@ use futures::future::join;
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Attempt, Entry};
+use crate::ledger::{Ledger, Terms};
 use crate::lineage::{Pems, Stored};
 use crate::list::Certificate;
 use crate::name::LineageName;
@@ -58,6 +60,10 @@ pub struct Ports {
     pub provided: BTreeMap<String, Pems>,
     /// Whether lineages without a certificate get a placeholder.
     pub placeholders: bool,
+    /// The CAs and their limits, by authority.
+    pub terms: BTreeMap<String, Terms>,
+    /// What counts against them, as it was observed.
+    pub ledger: Ledger,
     pub clock: Arc<dyn Clock>,
 }
 

@@ -26,6 +26,7 @@ mod probe;
 mod process;
 mod progress;
 mod provided;
+mod pull;
 mod record;
 mod reports;
 mod restore;
@@ -119,6 +120,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Doctor => doctor::run(&global, output),
         Command::Export(args) => export::run(&global, &args, output),
         Command::Restore(args) => restore::run(&global, &args, output),
+        Command::Pull(args) => pull::run(&global, &args, output),
         Command::Import(args) => import::run(&global, &args, output),
         Command::Init(args) => init::run(&args, output),
         Command::SshGate(args) => ssh_gate::run(&global, &args, output),

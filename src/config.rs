@@ -1,8 +1,9 @@
 //! The runner's config: what is asked of this host and never read from the config repo.
 
-mod parse;
+pub(crate) mod parse;
+pub mod pull;
 pub mod read;
-mod value;
+pub(crate) mod value;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -10,14 +11,16 @@ use std::path::{Path, PathBuf};
 
 use time::Duration;
 
+use crate::ledger::bucket::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
+use crate::ledger::{self, Terms};
 use crate::list::parse::Known;
 use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
 
-/// Directories of the authorities that need no entry (<https://letsencrypt.org/docs/acme-protocol-updates/>).
-pub const BUILT_IN: [(&str, &str); 2] = [
-    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory"),
-    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory"),
+/// Names, directories and limits of the authorities that need no entry (<https://letsencrypt.org/docs/acme-protocol-updates/>).
+pub const BUILT_IN: [(&str, &str, ledger::Limits); 2] = [
+    ("letsencrypt", "https://acme-v02.api.letsencrypt.org/directory", LETS_ENCRYPT),
+    ("letsencrypt-staging", "https://acme-staging-v02.api.letsencrypt.org/directory", LETS_ENCRYPT_STAGING),
 ];
 
 /// A whole config file, defaults filled in.
@@ -92,6 +95,8 @@ pub struct Authority {
     pub eab: Option<Eab>,
     /// Common name of the issuer at the top of the chain to take.
     pub preferred_chain: Option<String>,
+    /// What the CA allows, as far as it is known.
+    pub limits: ledger::Limits,
 }
 
 /// An external account (RFC 8555 section 7.3.4).
@@ -158,6 +163,8 @@ pub struct Bucket {
     /// Key id, ARN or alias.
     pub kms_key: Option<String>,
     pub endpoint: Option<String>,
+    /// The account that the bucket belongs to, 12 digits.
+    pub expected_owner: Option<String>,
     /// Whether plain copies are kept beside the versions.
     pub flat: bool,
 }
@@ -232,6 +239,12 @@ impl Config {
             paths.for_each(|path| *path = base.join(&*path));
         }
         self
+    }
+
+    /// The CAs and what they allow, by authority.
+    pub fn terms(&self) -> BTreeMap<String, Terms> {
+        let terms = |authority: &Authority| Terms { directory: authority.directory.clone(), limits: authority.limits };
+        self.authorities.iter().map(|(name, authority)| (name.clone(), terms(authority))).collect()
     }
 
     /// What the list may refer to.

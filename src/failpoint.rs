@@ -5,11 +5,12 @@
 pub const VARIABLE: &str = "COUNTERSIGN_CRASH";
 
 /// Every place, in the order in which a run passes them.
-pub const PLACES: [&str; 22] = [
+pub const PLACES: [&str; 23] = [
     "after-account-key",
     "after-new-account",
     "after-key",
     "after-intent",
+    "after-ledger",
     "after-new-order",
     "after-order-journaled",
     "after-records-journaled",
@@ -34,6 +35,9 @@ pub const PLACES: [&str; 22] = [
 pub const OTHER_PLACES: [&str; 6] =
     ["after-next-key", "after-key-change", "after-import", "after-deactivate", "before-revoke", "after-revoke"];
 
+/// Those of a pull.
+pub const PULL_PLACES: [&str; 3] = ["after-release", "after-swap", "after-reload"];
+
 /// The process ends here if a test asked for it.
 #[cfg(feature = "sandbox")]
 pub fn reach(place: &'static str) {
@@ -42,7 +46,8 @@ pub fn reach(place: &'static str) {
 
     static WANTED: OnceLock<Option<Wanted>> = OnceLock::new();
     static REACHED: AtomicUsize = AtomicUsize::new(0);
-    debug_assert!(PLACES.contains(&place) || OTHER_PLACES.contains(&place), "{place} is not listed");
+    let listed = [&PLACES[..], &OTHER_PLACES, &PULL_PLACES].concat();
+    debug_assert!(listed.contains(&place), "{place} is not listed");
     let wanted = WANTED.get_or_init(|| std::env::var(VARIABLE).ok().map(|text| parse(&text)));
     if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.place == place)
         && REACHED.fetch_add(1, Ordering::SeqCst) + 1 == wanted.time

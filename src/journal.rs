@@ -118,13 +118,14 @@ impl Entry {
 
     /// The order came to nothing: count the failure and set the time of the next try.
     ///
-    /// An outage says nothing about the lineage: the next try comes soon, and the count does not grow. Whoever puts the
-    /// account in order does not wait at all.
+    /// An outage or a limit says nothing about the lineage: the next try comes soon, and the count does not grow. Whoever
+    /// puts the account in order does not wait at all.
     pub fn fail(&mut self, fault: Fault, now: OffsetDateTime) {
         let before = self.failures.as_ref().map_or(0, |f| f.count);
+        let full = |fault: &Fault| fault.code == "acme:rateLimited" && matches!(fault.retry, Retry::After(_));
         let (count, pause) = match &fault {
             fault if is_about_account(fault) => (before.max(1), Duration::ZERO),
-            fault if is_outage(fault) => (before.max(1), back_off(1)),
+            fault if is_outage(fault) || full(fault) => (before.max(1), back_off(1)),
             _ => (before + 1, back_off(before + 1)),
         };
         let not_before = now + pause.max(asked_for(&fault));

@@ -4,6 +4,7 @@ pub mod check;
 pub mod describe;
 pub mod foreign;
 pub mod key;
+pub mod naming;
 pub mod pem;
 mod read;
 pub mod revoked;

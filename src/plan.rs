@@ -5,6 +5,7 @@
 
 pub mod limits;
 pub mod matrix;
+pub mod price;
 pub mod provided;
 pub mod saved;
 pub mod steps;
@@ -17,8 +18,10 @@ use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 pub use limits::{ApprovedPlan, Limits};
+pub use price::{Account, Priced, Share};
 
 use crate::fault::Fault;
+use crate::ledger::{Ledger, Terms};
 use crate::lineage::{Provenance, Revocation, RevocationReason};
 use crate::list::{Certificate, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
@@ -185,6 +188,14 @@ pub enum Reason {
         failures: u32,
         last: Fault,
     },
+    /// One of the CA's limits has no room for the order.
+    LimitReached {
+        share: Share,
+    },
+    /// The CA said that a limit has no room, or that it waits for a person.
+    LimitSaid {
+        said: Fault,
+    },
     /// The head was refused: nothing new until it verifies.
     HeadRefused,
     /// The store's data of this lineage cannot be read.
@@ -233,6 +244,8 @@ impl Reason {
             Self::NotDue => "not due".into(),
             Self::BacksOff { failures: 1, last } => format!("failed once: {last}"),
             Self::BacksOff { failures, last } => format!("failed {failures} times: {last}"),
+            Self::LimitReached { share } => format!("no room at the CA: {}", share.text()),
+            Self::LimitSaid { said } => format!("the CA said: {said}"),
             Self::HeadRefused => "nothing new while the head is refused".into(),
             Self::Broken { fault } => fault.to_string(),
             Self::NotSelected => "not selected for this run".into(),
@@ -311,6 +324,9 @@ pub struct Step {
     /// Who approved it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub approvals: Vec<String>,
+    /// What the order counts as at the CA. Absent without an order, and for a CA without known limits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub price: Option<Priced>,
     /// When something will be due: the renewal of a kept lineage, the next try of a deferred one.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "time::serde::rfc3339::option")]
     pub due: Option<OffsetDateTime>,
@@ -353,6 +369,8 @@ pub struct Observed {
     pub renewal_infos: BTreeMap<String, RenewalInfo>,
     /// What the runner's files hold, by the word that lists use, or why they cannot be used.
     pub provided: BTreeMap<String, Result<provided::Provided, Fault>>,
+    /// What counts against the CAs' limits.
+    pub ledger: Ledger,
 }
 
 /// Settings from the runner and from the command line that change a plan.
@@ -364,6 +382,8 @@ pub struct Choices {
     pub only: BTreeSet<LineageName>,
     /// Names to renew although they are not due, with the reason.
     pub force: BTreeMap<LineageName, String>,
+    /// The CAs and their limits, by authority.
+    pub terms: BTreeMap<String, Terms>,
 }
 
 /// A plan. Steps are sorted by name, one for each lineage of the list and of the store.
@@ -377,6 +397,9 @@ pub struct Plan {
     pub signer: Option<String>,
     pub basis: Basis,
     pub steps: Vec<Step>,
+    /// What the orders of the plan leave of the accounts, for CAs with known limits.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub accounts: Vec<Account>,
 }
 
 /// Makes the plan for a verified list.
@@ -392,6 +415,7 @@ pub fn plan(source: &VerifiedList, mode: Mode, observed: &Observed, choices: &Ch
             step.action = Action::Defer;
         }
     }
+    let accounts = price::price(&mut steps, observed, choices, now);
     Plan {
         format: FORMAT,
         created: now,
@@ -399,6 +423,7 @@ pub fn plan(source: &VerifiedList, mode: Mode, observed: &Observed, choices: &Ch
         signer: source.head_signer().map(str::to_owned),
         basis: basis(source, observed),
         steps,
+        accounts,
     }
 }
 

@@ -10,6 +10,7 @@ use time::OffsetDateTime;
 
 use crate::fault::Fault;
 use crate::journal::{Entry, RecordSet, Status, Txt};
+use crate::ledger::Ledger;
 use crate::lineage::{Imported, Meta, Pems, RevocationReason, Revoked, Stored};
 use crate::name::{Identifier, LineageName};
 use crate::secret::Secret;
@@ -183,6 +184,10 @@ pub trait Store: Send + Sync {
     /// Renewal information from earlier runs, by ARI id, so that `ask_again` is kept.
     fn renewal_infos(&self) -> Result<BTreeMap<String, RenewalInfo>, Fault>;
     fn write_renewal_infos(&self, infos: &BTreeMap<String, RenewalInfo>) -> Result<(), Fault>;
+
+    /// What counts against the CAs' limits. An empty one if nothing was ever written.
+    fn ledger(&self) -> Result<Ledger, Fault>;
+    fn write_ledger(&self, ledger: &Ledger) -> Result<(), Fault>;
 }
 
 /// Where accounts are kept. Part of the lineage store, apart because only the CA adapter uses it.

@@ -321,6 +321,11 @@ fn issue_verdict(step: &Step, outcome: Option<&Outcome>) -> Verdict {
                 let was = if step.live.is_some() { Action::Renew } else { Action::Issue };
                 return Verdict::of(named(was, last));
             }
+            Reason::LimitSaid { said } if step.due.is_none() => return Verdict::of(named(step.action, said)),
+            Reason::LimitReached { .. } | Reason::LimitSaid { .. } if step.action == Action::Defer => {
+                let until = step.due.map(|due| format!("; next try {}", terminal::minute(due))).unwrap_or_default();
+                return Verdict::Skipped(reason.text() + &until);
+            }
             Reason::HeadRefused if step.action == Action::Defer => return Verdict::Skipped(reason.text()),
             _ => {}
         }

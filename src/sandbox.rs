@@ -24,7 +24,7 @@ use time::OffsetDateTime;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
-pub use acme::{CAA_IDENTITY, CaOptions, Issued, RenewalWindow};
+pub use acme::{CAA_IDENTITY, CaOptions, Issued, RateLimits, RenewalWindow};
 pub use faults::{Faults, Mishap};
 pub use log::{Call, Log};
 pub use zone::{RecordSet, Routing};
@@ -165,6 +165,16 @@ impl Sandbox {
     /// Overrides the renewal window of a certificate.
     pub fn set_renewal_window(&self, ari_id: &str, window: RenewalWindow) {
         self.ca.set_renewal_window(ari_id, window);
+    }
+
+    /// New orders for the name are refused with a link, as Let's Encrypt does after very many failures.
+    pub fn pause(&self, name: &str) {
+        self.ca.pause(Some(name));
+    }
+
+    /// What happens when somebody opens that link.
+    pub fn unpause(&self) {
+        self.ca.pause(None);
     }
 
     /// For changes from now on. See [`Options::insync_delay`].

@@ -24,6 +24,7 @@ use tracing::{debug, info, warn};
 use crate::audit::{Chain, Head, Record};
 use crate::fault::{Fault, Retry};
 use crate::journal::Entry;
+use crate::ledger::{self, Ledger};
 use crate::lineage::{Imported, Meta, Pems, Revoked, Stored};
 use crate::name::LineageName;
 use crate::port::{Accounts, Inventory, KeptAccount, RenewalInfo, Store};
@@ -283,6 +284,15 @@ impl Store for FileStore {
 
     fn write_renewal_infos(&self, infos: &BTreeMap<String, RenewalInfo>) -> Result<(), Fault> {
         self.write_json(Document::Ari, infos)
+    }
+
+    fn ledger(&self) -> Result<Ledger, Fault> {
+        let path = self.layout.document(Document::Ledger);
+        Ok(read::versioned_json(&path, ledger::SCHEMA)?.unwrap_or_default())
+    }
+
+    fn write_ledger(&self, ledger: &Ledger) -> Result<(), Fault> {
+        self.write_json(Document::Ledger, ledger)
     }
 }
 

@@ -2,9 +2,12 @@
 
 use std::path::Path;
 
+use countersign::config::pull::Pull;
 use countersign::config::{Config, Eab, Hmac};
 use countersign::diag::SourceFile;
 use countersign::diag::render::render;
+use countersign::ledger::Limits;
+use countersign::ledger::limit::Limit;
 use countersign::trust::Require;
 use time::Duration;
 
@@ -66,6 +69,20 @@ fn the_example_has_no_faults() {
 }
 
 #[test]
+fn the_example_of_a_pull_has_no_faults_and_a_command_has_a_whole_path() {
+    let example = include_str!("../policy/pull.example.yaml");
+    let read = |text: &str| {
+        Pull::parse(text, "pull.yaml").map_err(|found| format!("{} {:?}", found[0].message, found[0].hint))
+    };
+    assert_eq!(read(example).map(|pull| pull.certificates.len()), Ok(1));
+    let refused = |from: &str, to: &str| read(&example.replace(from, to)).unwrap_err();
+    assert!(refused("[/usr/sbin/nginx,", "[nginx,").contains("whole path"));
+    assert!(refused("layouts: []", "layouts: [pkcs12]").contains("haproxy"));
+    assert!(refused("at: \"127.0.0.1:443\"", "at: localhost").contains("a host and a port"));
+    assert!(refused("keep: 3", "keep: 0").contains("1 to 1000"));
+}
+
+#[test]
 fn built_in_authorities_take_a_contact_and_keep_their_directory() {
     let text = format!("{SMALLEST}authorities: {{letsencrypt: {{contact: [\"mailto:ops@example.com\"]}}}}\n");
     let authority = &read(&text).authorities["letsencrypt"];
@@ -73,6 +90,32 @@ fn built_in_authorities_take_a_contact_and_keep_their_directory() {
     assert_eq!(authority.contact, ["mailto:ops@example.com"]);
     let text = format!("{SMALLEST}authorities: {{letsencrypt: {{directory: \"https://evil.example.com/\"}}}}\n");
     assert_eq!(places(&text), ["9:40 bad-value"]);
+}
+
+#[test]
+fn the_limits_of_lets_encrypt_are_known_and_may_have_been_raised() {
+    let text = format!(
+        "{SMALLEST}authorities:
+  letsencrypt: {{limits: {{certificates_per_domain: 500/7d}}}}
+  second: {{directory: \"https://acme-v02.api.letsencrypt.org/directory\"}}
+  lab: {{directory: \"https://127.0.0.1:14000/dir\"}}
+"
+    );
+    let limits = |name: &str| read(&text).authorities[name].limits;
+    let week = Duration::days(7);
+    assert_eq!(limits("letsencrypt").certificates_per_domain, Some(Limit::new(500, week)));
+    assert_eq!(limits("letsencrypt").orders_per_account, Some(Limit::new(300, Duration::hours(3))));
+    assert_eq!(limits("second").certificates_per_domain, Some(Limit::new(50, week)));
+    assert_eq!(limits("letsencrypt-staging").orders_per_account, Some(Limit::new(1_500, Duration::hours(3))));
+    assert_eq!(limits("lab"), Limits::default());
+}
+
+#[test]
+fn a_limit_that_is_none_is_refused() {
+    let text = format!("{SMALLEST}authorities: {{letsencrypt: {{limits: {{orders_per_account: 300}}}}}}\n");
+    assert_eq!(places(&text), ["9:58 bad-value"]);
+    let text = format!("{SMALLEST}authorities: {{letsencrypt: {{limits: {{orders: 300/3h}}}}}}\n");
+    assert_eq!(places(&text), ["9:38 unknown-key"]);
 }
 
 #[test]

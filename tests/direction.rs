@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules without effects: no files, no network, no environment, no clock, no async runtime.
-const PURE: [&str; 19] = [
-    "audit", "caa", "diag", "event", "explain", "export", "fault", "journal", "lineage", "list", "name", "outcome",
-    "plan", "port", "premerge", "report", "secret", "trust", "yaml",
+const PURE: [&str; 20] = [
+    "audit", "caa", "diag", "event", "explain", "export", "fault", "journal", "ledger", "lineage", "list", "name",
+    "outcome", "plan", "port", "premerge", "report", "secret", "trust", "yaml",
 ];
 
 /// What a pure module may not name.
@@ -23,7 +23,7 @@ const EFFECTS: [&str; 9] = [
 ];
 
 /// What must not be named in a module: (module, others).
-const FORBIDDEN: [(&str, &[&str]); 14] = [
+const FORBIDDEN: [(&str, &[&str]); 16] = [
     ("ca", &["source", "dns", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("dns", &["source", "ca", "store", "bucket", "plan", "apply", "report", "cli", "list"]),
     ("bucket", &["source", "ca", "dns", "store", "plan", "apply", "report", "cli", "list"]),
@@ -36,7 +36,12 @@ const FORBIDDEN: [(&str, &[&str]); 14] = [
     ("import", &["source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "trust"]),
     ("report", &["source", "ca", "dns", "store", "bucket", "apply", "cli"]),
     ("port", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli"]),
+    ("served", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
     ("program", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
+    (
+        "ledger",
+        &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port", "journal"],
+    ),
     ("journal", &["trust", "source", "ca", "dns", "store", "bucket", "plan", "apply", "report", "cli", "port"]),
 ];
 

@@ -9,10 +9,12 @@ mod pipeline {
     mod crash;
     mod junit;
     mod life;
+    mod limited;
     mod main_job;
     mod moved;
     #[cfg(feature = "soak")]
     mod pairs;
+    mod pull;
     mod refused;
     mod reported;
     mod resumed;

@@ -11,13 +11,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use countersign::diag::SourceFile;
-use countersign::fault::Fault;
+use countersign::fault::{Fault, Retry};
 use countersign::journal::{Attempt, Entry, Failures, Intent};
+use countersign::ledger::limit::Limit;
+use countersign::ledger::{End, Ledger, Limits, Order, Price, Terms};
 use countersign::lineage::{CertFacts, Imported, Meta, Origin, Provenance, Stored};
 use countersign::list::{Certificate, KeyType, List, parse};
 use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::plan::provided::Provided;
-use countersign::plan::{Adopt, Choices, Mode, Observed, Step, steps};
+use countersign::plan::{Adopt, Choices, Mode, Observed, Step, price, steps};
 use countersign::port::RenewalInfo;
 use serde::Deserialize;
 use time::{Duration, OffsetDateTime};
@@ -52,7 +54,28 @@ struct World {
     missing: BTreeMap<String, BTreeMap<LineageName, Vec<String>>>,
     #[serde(default)]
     broken: BTreeMap<LineageName, String>,
+    /// Of every authority: what it allows, by the key of the runner's config.
+    #[serde(default)]
+    limits: BTreeMap<String, String>,
+    #[serde(default)]
+    ordered: Vec<Ordered>,
+    /// What the CA said to earlier orders: a code, a text and for how many seconds to wait.
+    #[serde(default)]
+    refused: Vec<(String, String, u64)>,
 }
+
+/// An order of the ledger.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Ordered {
+    name: LineageName,
+    domains: Vec<Identifier>,
+    #[serde(with = "time::serde::rfc3339")]
+    at: OffsetDateTime,
+    end: End,
+}
+
+const DIRECTORY: &str = "https://ca.example/dir";
 
 /// A stored version.
 #[derive(Deserialize)]
@@ -125,7 +148,7 @@ impl Held {
             lineage: name.clone(),
             version: 1,
             authority: self.authority.clone(),
-            directory: "https://ca.example/dir".into(),
+            directory: DIRECTORY.into(),
             profile: self.profile.clone(),
             order_url: format!("https://ca.example/order/{name}/1"),
             certificate_url: "https://ca.example/cert/1".into(),
@@ -190,8 +213,38 @@ impl Left {
     }
 }
 
+fn terms(world: &World) -> BTreeMap<String, Terms> {
+    let limit = |key: &str| world.limits.get(key).map(|text| Limit::parse(text).unwrap());
+    let limits = Limits {
+        orders_per_account: limit("orders_per_account"),
+        certificates_per_domain: limit("certificates_per_domain"),
+        certificates_per_set: limit("certificates_per_set"),
+        failures_per_name: limit("failures_per_name"),
+    };
+    BTreeMap::from([(staging(), Terms { directory: DIRECTORY.into(), limits })])
+}
+
+fn ledger(world: &World, list: &List) -> Ledger {
+    let mut ledger = Ledger::default();
+    let order = |one: &Ordered| Order {
+        at: one.at,
+        directory: DIRECTORY.into(),
+        lineage: one.name.clone(),
+        identifiers: one.domains.iter().cloned().collect(),
+        price: Price::New,
+        end: one.end,
+    };
+    ledger.orders = world.ordered.iter().map(order).collect();
+    let names = list.certificates().flat_map(|certificate| certificate.identifiers.clone()).collect();
+    for (code, said, seconds) in &world.refused {
+        let fault = Fault::new(code.as_str(), said.as_str()).retry(Retry::After(*seconds));
+        ledger.refused(DIRECTORY, &names, &fault, world.now);
+    }
+    ledger
+}
+
 fn observed(world: &World, list: &List) -> Observed {
-    let mut observed = Observed { missing: world.missing.clone(), ..Observed::default() };
+    let mut observed = Observed { missing: world.missing.clone(), ledger: ledger(world, list), ..Observed::default() };
     let inventory = &mut observed.inventory;
     inventory.live = world.live.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
     inventory.stash = world.stash.iter().map(|(name, held)| (name.clone(), held.stored(name))).collect();
@@ -229,10 +282,13 @@ fn planned(folder: &Path) -> Vec<Step> {
     let world: World = serde_json::from_slice(&fs::read(folder.join("world.json")).unwrap())
         .unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     let mode = if world.renew_only { Mode::RenewOnly } else { Mode::Full };
-    let choices =
-        Choices { every: Duration::DAY, only: world.only.iter().cloned().collect(), force: world.force.clone() };
+    let only = world.only.iter().cloned().collect();
+    let choices = Choices { every: Duration::DAY, only, force: world.force.clone(), terms: terms(&world) };
     let list = list(folder);
-    steps::steps(&list, mode, &observed(&world, &list), &choices, world.now)
+    let observed = observed(&world, &list);
+    let mut steps = steps::steps(&list, mode, &observed, &choices, world.now);
+    price::price(&mut steps, &observed, &choices, world.now);
+    steps
 }
 
 fn text(steps: &[Step]) -> String {
@@ -254,6 +310,9 @@ fn text(steps: &[Step]) -> String {
         }
         if let Some(id) = &step.replaces {
             line += &format!(" [replaces {id}]");
+        }
+        if let Some(price) = &step.price {
+            line += &format!(" [{:?}: {}]", price.price, price.text().unwrap_or_default());
         }
         if let Some(due) = step.due {
             line += &format!(" [due {}]", due.date());

@@ -131,9 +131,11 @@ impl Flight<'_, '_> {
     pub async fn land(&mut self, wave: &Wave<'_>) {
         self.work.outcome.order_url = self.entry.attempt.as_ref().and_then(|attempt| attempt.order.clone());
         if self.work.stored.is_some() {
+            wave.spending.ended(self.work.step, self.certificate, true);
             self.entry.attempt = None;
         } else if let Some(fault) = self.work.outcome.fault.clone() {
             if self.is_hopeless(&fault) {
+                wave.spending.ended(self.work.step, self.certificate, false);
                 self.entry.attempt = None;
             }
             self.entry.fail(fault, wave.ports.clock.now());
@@ -253,6 +255,8 @@ impl Flight<'_, '_> {
             profile: intent.profile.clone(),
             replaces: intent.replaces.clone(),
         };
+        wave.spending.open(self.work.step, self.certificate).await?;
+        reach("after-ledger");
         let mut order = wave.ask(self.ca.new_order(&request)).await;
         // `replaces` is consumed by newOrder, not by issuance: after a lost answer the CA finds the same order again.
         // Another account's certificate cannot be replaced, nor one that the CA has forgotten.
@@ -260,6 +264,9 @@ impl Flight<'_, '_> {
         let refused = matches!(&order, Err(Halt::Failed(fault)) if of_replaces.contains(&fault.code.as_str()));
         if refused && request.replaces.take().is_some() {
             order = wave.ask(self.ca.new_order(&request)).await;
+        }
+        if let Err(Halt::Failed(fault)) = &order {
+            wave.spending.refused(self.work.step, self.certificate, fault);
         }
         let order = order?;
         reach("after-new-order");

@@ -11,10 +11,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::StreamExt;
 use futures::future::join_all;
 use tokio::sync::Semaphore;
+use tracing::warn;
 
 use crate::apply::flight::Flight;
 use crate::apply::guard::guarded;
 use crate::apply::records::{self, Zones};
+use crate::apply::spending::Spending;
 use crate::apply::{Ports, Stop, WIDTH, Work, publish_one};
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
@@ -42,6 +44,7 @@ pub struct Wave<'a> {
     pub basis: &'a Basis,
     pub ports: &'a Ports,
     pub stop: &'a Stop,
+    pub spending: Spending<'a>,
     listener: &'a dyn Listener,
     /// Requests to CAs under way.
     seats: Semaphore,
@@ -58,7 +61,8 @@ pub struct Landed {
 
 impl<'a> Wave<'a> {
     pub fn new(basis: &'a Basis, ports: &'a Ports, listener: &'a dyn Listener, stop: &'a Stop) -> Self {
-        Self { basis, ports, stop, listener, seats: Semaphore::new(WIDTH), begun: Mutex::default() }
+        let (spending, seats) = (Spending::new(ports), Semaphore::new(WIDTH));
+        Self { basis, ports, stop, spending, listener, seats, begun: Mutex::default() }
     }
 
     /// Flies all works that need an order, and publishes what comes of it.
@@ -77,6 +81,9 @@ impl<'a> Wave<'a> {
         let zones = Zones::new(self, &flights);
         let count = flights.iter().filter(|flight| flight.is_active()).count();
         join_all(flights.iter_mut().map(|flight| self.bring_home(flight, &zones, count))).await;
+        if let Err(fault) = self.spending.write().await {
+            warn!(%fault, "how the orders ended is not in the ledger: they go on to count");
+        }
         let open_zones = zones.open();
         entries.extend(flights.into_iter().map(|flight| (flight.entry.lineage.clone(), flight.entry)));
         Landed { entries, open_zones }

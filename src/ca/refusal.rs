@@ -45,7 +45,10 @@ impl Refusal {
             Ok(problem) => of_problem(&problem, Some(reply.status)),
             Err(_) => of_status(reply.status),
         };
-        let retry = reply.retry_after.map_or(fault.retry, |wait| Retry::After(wait.as_secs()));
+        let retry = match reply.retry_after {
+            Some(wait) if fault.code != "acme:paused" => Retry::After(wait.as_secs()),
+            _ => fault.retry,
+        };
         Self { fault: fault.retry(retry), status: Some(reply.status) }
     }
 
@@ -63,14 +66,29 @@ fn of_status(status: StatusCode) -> Fault {
 
 /// RFC 8555 section 6.7: the type's last part is the code, the detail the message, subproblems the causes.
 pub(super) fn of_problem(problem: &Problem, status: Option<StatusCode>) -> Fault {
-    let kind = kind(problem, status);
     let detail = problem.detail.as_deref().map(|text| text.trim().trim_end_matches('.'));
+    let pause = detail.and_then(pause);
+    let kind = if pause.is_some() { "paused".to_owned() } else { kind(problem, status) };
     let message =
         detail.filter(|text| !text.is_empty()).map_or_else(|| format!("the CA answered {kind}"), str::to_owned);
     let mut fault = Fault::new(format!("acme:{kind}"), message).retry(retry(&kind));
     fault.causes = problem.subproblems.iter().map(ToString::to_string).collect();
-    fault.hint = hint(&kind).map(str::to_owned);
+    fault.hint = pause.or_else(|| hint(&kind).map(str::to_owned));
     fault
+}
+
+/// Let's Encrypt pauses a name after very many failures in a row, as a limit with a link (Boulder `wfe2/wfe.go`). The
+/// way out, if this is such a text.
+fn pause(detail: &str) -> Option<String> {
+    let said = detail.contains("temporarily prevented from requesting certificates");
+    let link = detail.split_whitespace().find(|word| word.starts_with("https://") && word.contains("/unpause"));
+    if !said && link.is_none() {
+        return None;
+    }
+    let link = link.unwrap_or("the CA's self-service portal");
+    Some(format!(
+        "mend what made it fail, open {link} and ask to go on, then `countersign apply --force NAME --reason unpaused`"
+    ))
 }
 
 fn kind(problem: &Problem, status: Option<StatusCode>) -> String {
@@ -96,6 +114,7 @@ fn retry(kind: &str) -> Retry {
         | "externalAccountRequired"
         | "invalidContact"
         | "invalidProfile"
+        | "paused"
         | "rejectedIdentifier"
         | "unsupportedContact"
         | "unsupportedIdentifier"
@@ -192,6 +211,14 @@ mod tests {
         let body = r#"{"type":"urn:ietf:params:acme:error:rateLimited","detail":"too many"}"#;
         let fault = refused(429, Some("3600"), body);
         assert_eq!((fault.code.as_str(), fault.retry), ("acme:rateLimited", Retry::After(3600)));
+    }
+
+    #[test]
+    fn a_paused_name_is_told_with_the_link_that_ends_it_and_not_tried_again() {
+        let body = r#"{"type":"urn:ietf:params:acme:error:rateLimited","detail":"Your account is temporarily prevented from requesting certificates for a.test and possibly others. Please visit: https://portal.test/sfe/v1/unpause?jwt=a.b.c"}"#;
+        let fault = refused(429, Some("3600"), body);
+        assert_eq!((fault.code.as_str(), fault.retry), ("acme:paused", Retry::Never));
+        assert!(fault.hint.unwrap().contains("open https://portal.test/sfe/v1/unpause?jwt=a.b.c and"));
     }
 
     #[test]

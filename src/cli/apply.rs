@@ -91,6 +91,8 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
             unreachable,
             provided,
             placeholders: session.config.placeholders,
+            terms: session.config.terms(),
+            ledger: observed.ledger,
             clock: session.clock.clone(),
         };
         let spinner = term::shows_progress(output.around) && !output.quiet;

@@ -2,6 +2,7 @@
 
 mod checks;
 mod host;
+mod limits;
 mod network;
 
 use serde::Serialize;
@@ -104,5 +105,6 @@ fn examine(global: &Global, sheet: &mut Sheet<'_>) {
     sheet.add(Checked::ok("config", format!("read; the state is in {}", config.state.display())));
     let Some((root, store)) = checks::local(&config, sheet) else { return };
     host::look(&config, &store, SystemClock.now(), sheet);
+    limits::look(&config, &store, SystemClock.now(), sheet);
     network::ask(&config, &root, store, sheet);
 }

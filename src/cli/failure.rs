@@ -8,7 +8,7 @@ use crate::diag::Diagnostic;
 use crate::fault::Fault;
 use crate::report::Check;
 use crate::report::terminal;
-use crate::store::lock::{Held, NoLock};
+use crate::store::lock::NoLock;
 
 /// An early end.
 #[derive(Clone, Debug)]
@@ -71,12 +71,8 @@ impl From<Fault> for Failure {
 impl From<NoLock> for Failure {
     fn from(no_lock: NoLock) -> Self {
         match no_lock {
-            NoLock::Held(held) => Self::new(Exit::Locked, Check::Completed, locked(&held)),
+            NoLock::Held(_) => Self::new(Exit::Locked, Check::Completed, no_lock.into_fault()),
             NoLock::Fault(fault) => fault.into(),
         }
     }
-}
-
-fn locked(held: &Held) -> Fault {
-    Fault::new("run:locked", held.to_string()).hint("wait until that run has ended; the lock goes with its process")
 }

@@ -238,8 +238,8 @@ fn wishes(found: &Found, entries: &[Entry], place: &Place) -> Vec<Entry> {
 
 /// Without a configuration the built-in authorities are known all the same.
 fn built_in(directory: &str) -> Option<String> {
-    let known = crate::config::BUILT_IN.iter().find(|(_, url)| *url == todays(directory));
-    known.map(|(name, _)| (*name).to_owned())
+    let known = crate::config::BUILT_IN.iter().find(|(_, url, _)| *url == todays(directory));
+    known.map(|(name, ..)| (*name).to_owned())
 }
 
 /// Keeps the key of an account if it can be used as it is, and says what became of it.

@@ -37,7 +37,8 @@ pub struct Looked {
 /// Looks. `offline` reads the store only.
 pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> Result<Looked, Failure> {
     let inventory = session.store.observe()?;
-    let mut looked = Looked { observed: Observed { inventory, ..Observed::default() }, ..Looked::default() };
+    let ledger = session.store.ledger()?;
+    let mut looked = Looked { observed: Observed { inventory, ledger, ..Observed::default() }, ..Looked::default() };
     for (word, files) in provided::read(&session.config, list.list()) {
         let seen = files.map(|(pems, provided)| {
             looked.provided.insert(word.clone(), pems);

@@ -58,7 +58,8 @@ impl Session {
         let reason = selection.reason.clone().unwrap_or_default();
         let names = |names: &[String]| names.iter().map(|name| parse_name(name)).collect::<Result<Vec<_>, _>>();
         let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
-        Ok(Choices { every: self.config.every, only: names(&selection.only)?.into_iter().collect(), force })
+        let only = names(&selection.only)?.into_iter().collect();
+        Ok(Choices { every: self.config.every, only, force, terms: self.config.terms() })
     }
 }
 
@@ -78,7 +79,7 @@ pub fn refuse_unknown(choices: &Choices, plan: &Plan) -> Result<(), Failure> {
     Err(Failure::new(Exit::Usage, Check::Completed, fault))
 }
 
-fn parse_name(text: &str) -> Result<LineageName, Failure> {
+pub fn parse_name(text: &str) -> Result<LineageName, Failure> {
     LineageName::parse(text).map_err(|error| {
         let fault = Fault::new("run:name", format!("`{text}` is not the name of a lineage")).caused_by(&error);
         Failure::new(Exit::Usage, Check::Completed, fault.hint("`countersign status` lists the names"))

@@ -5,8 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
 use crate::cli::failure::{self, Failure};
+use crate::config::pull::Pull;
 use crate::config::{Config, read};
-use crate::diag::{SourceFile, render};
+use crate::diag::{Diagnostic, SourceFile, render};
 use crate::fault::Fault;
 
 /// The configuration itself in a variable, instead of a file.
@@ -14,21 +15,34 @@ const TEXT_VARIABLE: &str = "COUNTERSIGN_CONFIG_TEXT";
 
 /// The file that is taken if nothing else is said. No folder above is searched.
 const DEFAULT_FILE: &str = "countersign.yaml";
+/// The same on a machine that pulls.
+const PULL_FILE: &str = "pull.yaml";
 
 /// Reads the configuration: `--config` or `COUNTERSIGN_CONFIG`, `-` for standard input, the text in
 /// `COUNTERSIGN_CONFIG_TEXT`, or `./countersign.yaml`.
 pub fn load(global: &Global) -> Result<Config, Failure> {
     let (text, name, base) = text(global)?;
-    let parsed = Config::parse(&text, &name).map_err(|diagnostics| {
-        let source = SourceFile { path: name.clone(), bytes: text.clone().into_bytes() };
-        let mut fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
-            .hint("every key is explained in policy/countersign.example.yaml");
-        fault.causes = failure::lines(&diagnostics);
-        let mut failure = Failure::from(fault);
-        failure.details = render::render(&diagnostics, &[source], false);
-        failure
-    })?;
+    let parsed = Config::parse(&text, &name);
+    let parsed = parsed.map_err(|found| invalid(&name, &text, &found, "policy/countersign.example.yaml"))?;
     Ok(parsed.resolved(&base))
+}
+
+/// Reads what a machine is to pull: `--config` or `COUNTERSIGN_CONFIG`, else `./pull.yaml`.
+pub fn load_pull(global: &Global) -> Result<Pull, Failure> {
+    let (text, name, base) = match &global.config {
+        Some(_) => text(global)?,
+        None => read_file(Path::new(PULL_FILE), &here()?)?,
+    };
+    let parsed = Pull::parse(&text, &name);
+    Ok(parsed.map_err(|found| invalid(&name, &text, &found, "policy/pull.example.yaml"))?.resolved(&base))
+}
+
+fn invalid(name: &str, text: &str, found: &[Diagnostic], example: &str) -> Failure {
+    let source = SourceFile { path: name.to_owned(), bytes: text.as_bytes().to_vec() };
+    let mut fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
+        .hint(format!("every key is explained in {example}"));
+    fault.causes = failure::lines(found);
+    Failure { details: render::render(found, &[source], false), ..Failure::from(fault) }
 }
 
 /// The configuration if there is one to be found. Nobody has to have one to validate a list.
@@ -48,8 +62,7 @@ pub fn file(global: &Global) -> Option<PathBuf> {
 }
 
 fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
-    let here = std::env::current_dir()
-        .map_err(|error| Fault::new("config:unreadable", "failed to find the current folder").caused_by(&error))?;
+    let here = here()?;
     match &global.config {
         Some(path) if path.as_os_str() == "-" => {
             let mut text = String::new();
@@ -65,6 +78,11 @@ fn text(global: &Global) -> Result<(String, String, PathBuf), Failure> {
             Err(_) => read_file(Path::new(DEFAULT_FILE), &here),
         },
     }
+}
+
+fn here() -> Result<PathBuf, Fault> {
+    std::env::current_dir()
+        .map_err(|error| Fault::new("config:unreadable", "failed to find the current folder").caused_by(&error))
 }
 
 fn read_file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {

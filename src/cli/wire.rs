@@ -11,7 +11,7 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 use crate::bucket::{self, S3Bucket};
 use crate::ca::{self, AcmeCa, ExternalAccount};
 use crate::cli::session::Session;
-use crate::config::{Config, Eab, Hmac, read};
+use crate::config::{self, Config, Eab, Hmac, read};
 use crate::dns::{self, CaaLookup, Route53Dns};
 use crate::fault::{Fault, Retry};
 use crate::port::{Bucket, Ca, Clock, Dns};
@@ -90,24 +90,29 @@ pub async fn dns(config: &Config) -> Result<Arc<dyn Dns>, Fault> {
 pub async fn buckets(config: &Config) -> BTreeMap<String, (Arc<dyn Bucket>, bool)> {
     let mut buckets: BTreeMap<String, (Arc<dyn Bucket>, bool)> = BTreeMap::new();
     for (name, configured) in &config.buckets {
-        let sdk = sdk(Aws {
-            profile: configured.profile.as_deref(),
-            region: configured.region.as_deref(),
-            endpoint: configured.endpoint.as_deref(),
-            assume_role: None,
-        })
-        .await;
-        let settings = bucket::Settings {
-            bucket: configured.bucket.clone(),
-            prefix: configured.prefix.clone(),
-            region: configured.region.clone(),
-            endpoint: configured.endpoint.clone(),
-            kms_key: configured.kms_key.clone(),
-            expected_owner: None,
-        };
-        buckets.insert(name.clone(), (Arc::new(S3Bucket::new(settings, &sdk)), configured.flat));
+        buckets.insert(name.clone(), (s3(configured).await, configured.flat));
     }
     buckets
+}
+
+/// One bucket, to publish to or to read from.
+pub async fn s3(configured: &config::Bucket) -> Arc<dyn Bucket> {
+    let sdk = sdk(Aws {
+        profile: configured.profile.as_deref(),
+        region: configured.region.as_deref(),
+        endpoint: configured.endpoint.as_deref(),
+        assume_role: None,
+    })
+    .await;
+    let settings = bucket::Settings {
+        bucket: configured.bucket.clone(),
+        prefix: configured.prefix.clone(),
+        region: configured.region.clone(),
+        endpoint: configured.endpoint.clone(),
+        kms_key: configured.kms_key.clone(),
+        expected_owner: configured.expected_owner.clone(),
+    };
+    Arc::new(S3Bucket::new(settings, &sdk))
 }
 
 /// The access key by which Route53 and each bucket are reached: an id, not a secret. By the name of what it is for.

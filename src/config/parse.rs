@@ -10,6 +10,8 @@ use super::{
     ZonePin, value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
+use crate::ledger;
+use crate::ledger::limit::Limit;
 use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
@@ -157,7 +159,7 @@ fn require(node: &Node, f: &mut Findings<'_>) -> Option<Require> {
 
 /// The built-in authorities and those of the file.
 fn authorities(node: Option<&Node>, f: &mut Findings<'_>) -> BTreeMap<String, Authority> {
-    let built_in = BUILT_IN.iter().map(|(name, directory)| {
+    let built_in = BUILT_IN.iter().map(|(name, directory, limits)| {
         let authority = Authority {
             directory: (*directory).to_owned(),
             root: None,
@@ -165,6 +167,7 @@ fn authorities(node: Option<&Node>, f: &mut Findings<'_>) -> BTreeMap<String, Au
             timeout: ACME_TIMEOUT,
             eab: None,
             preferred_chain: None,
+            limits: *limits,
         };
         ((*name).to_owned(), authority)
     });
@@ -188,8 +191,12 @@ fn authorities(node: Option<&Node>, f: &mut Findings<'_>) -> BTreeMap<String, Au
 }
 
 fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) -> Option<Authority> {
-    let fields =
-        Fields::of(node, "an authority", &["directory", "root", "contact", "timeout", "eab", "preferred_chain"], f)?;
+    let fields = Fields::of(
+        node,
+        "an authority",
+        &["directory", "root", "contact", "timeout", "eab", "preferred_chain", "limits"],
+        f,
+    )?;
     let directory = match (built_in, fields.get("directory")) {
         (None, _) => {
             fields.require("directory", f).and_then(|node| node.parsed(|text| value::url(text, &["https"]), f))
@@ -210,7 +217,29 @@ fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) ->
         Some(None) => return None,
         eab => eab.flatten(),
     };
-    Some(Authority { directory: directory?, root, contact, timeout: timeout?, eab, preferred_chain })
+    let directory = directory?;
+    // A second account at a built-in authority has a name of its own and the same limits.
+    let known = BUILT_IN.iter().find(|(_, known, _)| *known == directory).map(|(.., limits)| *limits);
+    let limits = fields
+        .get("limits")
+        .map_or(Some(known.unwrap_or_default()), |node| ca_limits(node, known.unwrap_or_default(), f));
+    Some(Authority { directory, root, contact, timeout: timeout?, eab, preferred_chain, limits: limits? })
+}
+
+/// What is not said stays as it is known.
+fn ca_limits(node: &Node, known: ledger::Limits, f: &mut Findings<'_>) -> Option<ledger::Limits> {
+    let keys = ["orders_per_account", "certificates_per_domain", "certificates_per_set", "failures_per_name"];
+    let fields = Fields::of(node, "`limits` of an authority", &keys, f)?;
+    let mut limit = |key, known: Option<Limit>| match fields.get(key) {
+        Some(node) => node.parsed(Limit::parse, f).or(known),
+        None => known,
+    };
+    Some(ledger::Limits {
+        orders_per_account: limit("orders_per_account", known.orders_per_account),
+        certificates_per_domain: limit("certificates_per_domain", known.certificates_per_domain),
+        certificates_per_set: limit("certificates_per_set", known.certificates_per_set),
+        failures_per_name: limit("failures_per_name", known.failures_per_name),
+    })
 }
 
 fn eab(node: &Node, f: &mut Findings<'_>) -> Option<Eab> {
@@ -258,16 +287,23 @@ fn zone(node: &Node, f: &mut Findings<'_>) -> Option<ZonePin> {
 }
 
 fn bucket(node: &Node, f: &mut Findings<'_>) -> Option<Bucket> {
-    let keys = ["bucket", "prefix", "region", "profile", "kms_key", "endpoint", "flat"];
+    let keys = ["bucket", "prefix", "region", "profile", "kms_key", "endpoint", "expected_owner", "flat"];
     let fields = Fields::of(node, "a bucket", &keys, f)?;
-    let bucket = fields.require("bucket", f).and_then(|node| node.parsed(value::bucket_name, f));
-    let prefix = parsed_or(&fields, "prefix", "", value::prefix, f);
-    let region = optional(&fields, "region", value::aws_name, f);
-    let profile = optional(&fields, "profile", value::aws_name, f);
     let kms_key = optional(&fields, "kms_key", value::aws_name, f);
-    let endpoint = optional(&fields, "endpoint", endpoint, f);
     let flat = fields.get("flat").map_or(Some(false), |node| node.flag(f));
-    Some(Bucket { bucket: bucket?, prefix: prefix?, region, profile, kms_key, endpoint, flat: flat? })
+    Some(Bucket { kms_key, flat: flat?, ..place(&fields, f)? })
+}
+
+/// What whoever reads a bucket must know of it too.
+pub(super) fn place(fields: &Fields<'_>, f: &mut Findings<'_>) -> Option<Bucket> {
+    let bucket = fields.require("bucket", f).and_then(|node| node.parsed(value::bucket_name, f));
+    let prefix = parsed_or(fields, "prefix", "", value::prefix, f);
+    let region = optional(fields, "region", value::aws_name, f);
+    let profile = optional(fields, "profile", value::aws_name, f);
+    let endpoint = optional(fields, "endpoint", endpoint, f);
+    let expected_owner = optional(fields, "expected_owner", value::account, f);
+    let (bucket, prefix) = (bucket?, prefix?);
+    Some(Bucket { bucket, prefix, region, profile, endpoint, expected_owner, kms_key: None, flat: false })
 }
 
 fn provided(node: &Node, f: &mut Findings<'_>) -> Option<Provided> {
@@ -298,11 +334,11 @@ fn hooks(node: &Node, f: &mut Findings<'_>) -> Option<Hooks> {
     Some(Hooks { from_repo: fields.get("from_repo").map_or(Some(false), |node| node.flag(f))? })
 }
 
-fn path(node: &Node, f: &mut Findings<'_>) -> Option<PathBuf> {
+pub(super) fn path(node: &Node, f: &mut Findings<'_>) -> Option<PathBuf> {
     node.parsed(|text| if text.is_empty() { Err("a path is empty") } else { Ok(PathBuf::from(text)) }, f)
 }
 
-fn endpoint(text: &str) -> Result<String, String> {
+pub(crate) fn endpoint(text: &str) -> Result<String, String> {
     value::url(text, &["http", "https"])
 }
 
@@ -331,7 +367,7 @@ fn named<T>(
     things
 }
 
-fn optional(
+pub(super) fn optional(
     fields: &Fields<'_>,
     key: &str,
     parse: fn(&str) -> Result<String, String>,
@@ -351,7 +387,7 @@ fn parsed_or(
 }
 
 /// Every value of a sequence, none if the key is missing.
-fn all<T, C: FromIterator<T>>(
+pub(super) fn all<T, C: FromIterator<T>>(
     fields: &Fields<'_>,
     key: &str,
     parse: fn(&str) -> Result<T, String>,

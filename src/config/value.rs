@@ -1,6 +1,7 @@
 //! Forms of single values. Each error is a sentence that names the value.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use crate::trust::Fingerprint;
 
@@ -104,7 +105,7 @@ pub(super) fn role(text: &str) -> Result<String, String> {
 }
 
 /// A bucket name (S3 user guide, "General purpose bucket naming rules").
-pub(super) fn bucket_name(text: &str) -> Result<String, String> {
+pub(crate) fn bucket_name(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let inside = text.bytes().all(|b| plain(b) || b == b'-' || b == b'.') && !text.contains("..");
     let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
@@ -112,14 +113,14 @@ pub(super) fn bucket_name(text: &str) -> Result<String, String> {
 }
 
 /// A key prefix: empty, or with `/` at the end and not at the start.
-pub(super) fn prefix(text: &str) -> Result<String, String> {
+pub(crate) fn prefix(text: &str) -> Result<String, String> {
     let fits = text.is_empty()
         || text.ends_with('/') && text.split('/').rev().skip(1).all(|part| !matches!(part, "" | "." | ".."));
     check(text, fits, || format!("`{text}` is not a prefix: it ends with `/` and does not start with one"))
 }
 
 /// A name of AWS such as a region, a profile or a key.
-pub(super) fn aws_name(text: &str) -> Result<String, String> {
+pub(crate) fn aws_name(text: &str) -> Result<String, String> {
     let fits = !text.is_empty() && text.bytes().all(|b| b.is_ascii_graphic());
     check(text, fits, || format!("`{text}` is not a name without spaces"))
 }
@@ -136,11 +137,43 @@ pub(super) fn variable(text: &str) -> Result<String, String> {
     check(text, fits, || format!("`{text}` is not the name of an environment variable"))
 }
 
+/// An AWS account.
+pub(crate) fn account(text: &str) -> Result<String, String> {
+    let fits = text.len() == 12 && text.bytes().all(|b| b.is_ascii_digit());
+    check(text, fits, || format!("`{text}` is not an AWS account: 12 digits"))
+}
+
+/// Where a TLS server listens: a name or address, and a port.
+pub(crate) fn host_and_port(text: &str) -> Result<String, String> {
+    let parts = text.rsplit_once(':');
+    let fits = parts.is_some_and(|(host, port)| {
+        let plain = |c: char| c.is_ascii_alphanumeric() || ".-_[]:".contains(c);
+        !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
+    });
+    check(text, fits, || format!("`{text}` is not a host and a port, such as `127.0.0.1:443`"))
+}
+
 pub(super) fn contact(text: &str) -> Result<String, String> {
     let fits = text.strip_prefix("mailto:").and_then(|mail| mail.split_once('@'));
     let fits =
         fits.is_some_and(|(user, host)| !user.is_empty() && host.contains('.') && !text.contains([' ', ',', '?']));
     check(text, fits, || format!("`{text}` is not a contact such as `mailto:ops@example.com`"))
+}
+
+/// Seconds or minutes, from a second to an hour.
+pub(crate) fn seconds(text: &str) -> Result<Duration, String> {
+    let (digits, unit) = text.split_at(text.len() - text.chars().last().map_or(0, char::len_utf8));
+    let unit = match unit {
+        "s" => Some(1),
+        "m" => Some(60),
+        _ => None,
+    };
+    let plain = digits.bytes().all(|b| b.is_ascii_digit()) && !digits.starts_with('0');
+    let seconds = unit.filter(|_| plain).and_then(|unit| digits.parse::<u64>().ok()?.checked_mul(unit));
+    let within = seconds.filter(|seconds| (1..=3600).contains(seconds));
+    within
+        .map(Duration::from_secs)
+        .ok_or_else(|| format!("`{text}` is not a time such as `60s` or `5m`, at most an hour"))
 }
 
 pub(super) fn server(text: &str) -> Result<SocketAddr, String> {

@@ -72,6 +72,7 @@ pub(super) fn bare(
         replaces: None,
         signers: Vec::new(),
         approvals: Vec::new(),
+        price: None,
         due: None,
     }
 }

@@ -9,7 +9,7 @@ use time::OffsetDateTime;
 use crate::fault::Fault;
 use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
-use crate::plan::{Action, Mode, Plan, Reason, Step, days};
+use crate::plan::{Action, Mode, Plan, Priced, Reason, Step, days};
 use crate::port::Inventory;
 use crate::report::{Applied, Run};
 
@@ -96,6 +96,9 @@ pub fn plan(plan: &Plan, source: &str, store: &str, now: OffsetDateTime, paint: 
         out += &line(step, width, now, paint);
     }
     out.push('\n');
+    for account in &plan.accounts {
+        let _ = writeln!(out, "{} {}: {}", paint.bold("Limits"), account.authority, account.share.text());
+    }
     out + &plan_summary(plan, paint)
 }
 
@@ -115,6 +118,7 @@ fn line(step: &Step, width: usize, now: OffsetDateTime, paint: Paint) -> String 
     if let Some(revocation) = &step.revokes {
         reasons.push(format!("then v{} is revoked", revocation.version));
     }
+    reasons.extend(step.price.as_ref().and_then(Priced::text));
     if let (Action::Defer, Some(due)) = (step.action, step.due) {
         reasons.push(format!("next try {}", minute(due)));
     }

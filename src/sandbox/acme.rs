@@ -4,6 +4,7 @@ mod account;
 mod authorization;
 mod certificate;
 mod jws;
+mod limits;
 mod order;
 mod problem;
 mod renewal;
@@ -29,6 +30,7 @@ use jws::{Jwk, Jws};
 use problem::Problem;
 use state::{Account, Id, State};
 
+pub use limits::RateLimits;
 pub use state::{Issued, RenewalWindow};
 
 /// The CAA identity of the CA (RFC 8659).
@@ -51,6 +53,8 @@ pub struct CaOptions {
     pub bad_nonce_every: Option<NonZeroU64>,
     /// Key id and HMAC key of the external account that new accounts must be bound to (RFC 8555 section 7.3.4).
     pub external_account: Option<(String, Vec<u8>)>,
+    /// Default: none.
+    pub limits: RateLimits,
 }
 
 impl Default for CaOptions {
@@ -63,6 +67,7 @@ impl Default for CaOptions {
             retry_after: 1,
             bad_nonce_every: None,
             external_account: None,
+            limits: RateLimits::default(),
         }
     }
 }
@@ -230,6 +235,15 @@ impl Ca {
 
     pub(super) fn set_renewal_window(&self, ari_id: &str, window: RenewalWindow) {
         self.state().windows.insert(ari_id.to_owned(), window);
+    }
+
+    /// Pauses a name, or ends all pauses.
+    pub(super) fn pause(&self, name: Option<&str>) {
+        let spent = &mut self.state().spent;
+        match name {
+            Some(name) => spent.pause(name),
+            None => spent.unpause(),
+        }
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

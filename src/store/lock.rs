@@ -52,8 +52,12 @@ impl Lock {
     /// Takes the lock of the store at `root`, and makes the folder if there is none.
     pub fn acquire(root: &Path, operation: &str, now: OffsetDateTime) -> Result<Self, NoLock> {
         let layout = tree::claim(root).map_err(NoLock::Fault)?;
-        let path = layout.lock();
-        let failed = |error: io::Error| NoLock::Fault(write::failed("lock", &path, &error));
+        Self::on(&layout.lock(), operation, now)
+    }
+
+    /// Takes the lock that one file is, and makes the file if there is none.
+    pub fn on(path: &Path, operation: &str, now: OffsetDateTime) -> Result<Self, NoLock> {
+        let failed = |error: io::Error| NoLock::Fault(write::failed("lock", path, &error));
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -61,7 +65,7 @@ impl Lock {
             .truncate(false)
             .mode(write::PRIVATE)
             .custom_flags(libc::O_NOFOLLOW)
-            .open(&path)
+            .open(path)
             .map_err(failed)?;
         match file.try_lock() {
             Ok(()) => {}
@@ -82,6 +86,16 @@ impl Drop for Lock {
     fn drop(&mut self) {
         // Who comes next must not find our name. The lock itself goes with the file.
         let _ = self.file.set_len(0);
+    }
+}
+
+impl NoLock {
+    pub fn into_fault(self) -> Fault {
+        match self {
+            Self::Held(held) => Fault::new("run:locked", held.to_string())
+                .hint("wait until that run has ended; the lock goes with its process"),
+            Self::Fault(fault) => fault,
+        }
     }
 }
 

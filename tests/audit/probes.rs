@@ -79,6 +79,18 @@ async fn the_record_that_doctor_prints_seals_the_zone_and_lets_the_next_order_th
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn doctor_says_how_many_orders_are_left() {
+    let house = House::with(&["www", "api"]).await;
+    let config = fs::read_to_string(house.path("countersign.yaml")).unwrap();
+    let limits = "root: root.pem, limits: {orders_per_account: 300/3h, certificates_per_domain: 50/7d}";
+    house.write("countersign.yaml", &config.replace("root: root.pem", limits));
+    house.apply().must(0);
+    let seen = house.run(&["doctor"]).must(0);
+    let line = "`lab` has 298 orders left, 2 of 300 orders in 3h; 2 of 50 this week for example.com";
+    assert!(seen.out.contains(line), "{}", seen.out);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn doctor_fails_for_a_record_that_forbids_and_says_what_it_should_be() {
     let house = House::with(&["www"]).await;
     house.apply().must(0);

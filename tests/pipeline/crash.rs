@@ -61,25 +61,25 @@ fn assert_survives(places: &[&str]) {
 
 #[test]
 fn a_crash_before_the_order_is_known_costs_no_certificate() {
-    assert_survives(&PLACES[..5]);
+    assert_survives(&PLACES[..6]);
 }
 
 #[test]
 fn a_crash_while_names_are_validated_costs_no_certificate() {
-    assert_survives(&PLACES[5..11]);
+    assert_survives(&PLACES[6..12]);
 }
 
 #[test]
 fn a_crash_while_the_certificate_is_issued_costs_no_certificate() {
-    assert_survives(&PLACES[11..16]);
+    assert_survives(&PLACES[12..17]);
 }
 
 #[test]
 fn a_crash_while_publishing_shows_the_old_or_the_new() {
-    assert_survives(&PLACES[16..20]);
+    assert_survives(&PLACES[17..21]);
 }
 
 #[test]
 fn a_crash_while_cleaning_up_leaves_no_record_to_the_next_run() {
-    assert_survives(&PLACES[20..]);
+    assert_survives(&PLACES[21..]);
 }

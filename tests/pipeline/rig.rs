@@ -125,7 +125,11 @@ buckets:
 
     /// A command that writes no report: its exit code, what it said, and what it complained of.
     pub fn ask(&self, args: &[&str]) -> (Option<i32>, String, String) {
-        let output = self.command(args).output().unwrap();
+        self.ask_with(args, &[])
+    }
+
+    pub fn ask_with(&self, args: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
+        let output = self.command(args).envs(environment.iter().copied()).output().unwrap();
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }

@@ -7,6 +7,7 @@ pub mod dns;
 pub mod git;
 pub mod judge;
 pub mod moto;
+pub mod nginx;
 pub mod pebble;
 pub mod sshd;
 pub mod tls;

@@ -10,6 +10,7 @@ mod interrupted;
 mod jenkins;
 mod junit;
 mod main_job;
+mod pull;
 mod refused;
 mod scene;
 mod trouble;

@@ -507,8 +507,11 @@ pub const FAULTS: &[Fault] = &[
     row(
         "A2",
         "429 with Retry-After, in seconds or as a date",
-        "Not repeated in the run; the lineage is deferred until then, over all runs",
+        "Not repeated in the run; kept over all runs for the limit that it is about, and defers only what that concerns",
         By(&[
+            "a_limit_that_nobody_knew_of_defers_what_it_concerns_and_nothing_else",
+            "after_one_refusal_the_others_that_it_concerns_are_not_asked_for",
+            "what_the_ledger_has_room_for_is_never_refused",
             "a_limit_of_the_ca_is_kept_until_the_time_that_it_named",
             "retry_after_may_be_seconds_or_a_date",
             "a_limit_says_when_to_come_again",
@@ -615,8 +618,8 @@ pub const FAULTS: &[Fault] = &[
     row(
         "A14",
         "The CA has paused a name",
-        "To be told with the link that ends it",
-        Partly(&[], "the link in the report"),
+        "Told each night with the link that ends it; ordered again only when a person forces it",
+        By(&["a_paused_name_is_reported_with_its_link_and_not_tried_again_by_itself"]),
     ),
     row(
         "A15",

@@ -2,7 +2,7 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use bytes::Bytes;
-use countersign::sandbox::{CaOptions, Mishap, Options, RenewalWindow, Sandbox};
+use countersign::sandbox::{CaOptions, Mishap, Options, RateLimits, RenewalWindow, Sandbox};
 use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_rustls::HttpsConnector;
@@ -619,4 +619,23 @@ async fn raw_certificate(sandbox: &Sandbox, raw: &Raw, name: &str) -> String {
     let payload = json!({"csr": b64(&csr(&[name]))}).to_string();
     let order = raw.post(&order.replace("/order/", "/finalize/"), &payload).await.json();
     path_of(raw, order["certificate"].as_str().unwrap())
+}
+
+#[tokio::test]
+async fn a_limit_says_when_to_come_again_in_its_header_and_in_its_text() {
+    let limits = RateLimits { orders_per_account: Some((1, Duration::from_secs(3 * 3_600))), ..RateLimits::default() };
+    let ca = CaOptions { limits, ..CaOptions::default() };
+    let sandbox = Sandbox::start(Options { ca, ..options() }).await.unwrap();
+    let raw = Raw::registered(&sandbox, Key::p256()).await;
+    assert_eq!(raw.order(&["a.example.com"]).await.status, 201);
+    let refused = raw.order(&["b.example.com"]).await;
+    let wait: u64 = refused.header("retry-after").parse().unwrap();
+    assert!((10_700..=10_800).contains(&wait), "{wait}");
+    let detail = refused.json()["detail"].as_str().unwrap().to_owned();
+    assert!(
+        detail.starts_with("too many new orders (1) from this account in the last 3h0m0s, retry after 2"),
+        "{detail}"
+    );
+    sandbox.advance(Duration::from_secs(3 * 3_600));
+    assert_eq!(raw.order(&["b.example.com"]).await.status, 201);
 }

@@ -109,6 +109,7 @@ async fn validate(ca: Arc<Ca>, task: Task) {
         state.valid.insert(key, task.authorization);
     } else {
         authorization.status = Status::Invalid;
+        state.spent.failed(&ca.options.limits, authorization.account, &authorization.name, now);
     }
     authorization.tried = Some(Tried { kind: task.kind, ended: Some((now, result)) });
 }

@@ -47,7 +47,12 @@ pub(super) fn finalize(ca: &Ca, signed: &Signed, id: &str) -> Answer {
             Outcome::Issued(state.certificates.len() - 1, Instant::now() + ca.options.processing)
         }
     };
-    state.orders.get_mut(&id).expect("found above").outcome = outcome;
+    let order = state.orders.get_mut(&id).expect("found above");
+    order.outcome = outcome;
+    if matches!(order.outcome, Outcome::Issued(..)) {
+        let (names, is_new) = (order.names.clone(), order.is_new);
+        state.spent.issued(&ca.options.limits, &names, is_new, now);
+    }
     Ok(order::show(ca, &state, 200, id, now))
 }
 

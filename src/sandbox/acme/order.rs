@@ -9,7 +9,9 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use time::OffsetDateTime;
 
+use super::limits::Kind;
 use super::problem::Problem;
+use super::renewal;
 use super::state::{Authorization, Id, Order, Outcome, State, Status, rfc3339};
 use super::{Answer, Ca, PROFILES, Profile, Signed, account, json_response, random_token, with_header};
 use crate::name::Identifier;
@@ -40,9 +42,12 @@ pub(super) fn new_order(ca: &Ca, signed: &Signed) -> Answer {
     let names = names(&request.identifiers, profile.names)?;
     let now = ca.now();
     let mut state = ca.state();
+    state.spent.check_paused(&names, &ca.base)?;
     if let Some(replaced) = &request.replaces {
         check_replaces(ca, &state, account, replaced, &names, now)?;
     }
+    let kind = kind(&state, request.replaces.as_deref(), &names, now);
+    state.spent.order(&ca.options.limits, account, &names, kind, now)?;
 
     let key = (account, names.clone(), request.profile.clone().unwrap_or_default());
     let reusable =
@@ -59,10 +64,11 @@ pub(super) fn new_order(ca: &Ca, signed: &Signed) -> Answer {
     }
     let expires = now + profile.order_lifetime;
     let (asked_profile, replaces) = (request.profile, request.replaces);
-    let outcome = Outcome::Open;
-    state
-        .orders
-        .insert(id, Order { account, names, profile, asked_profile, replaces, authorizations, expires, outcome });
+    let (outcome, is_new) = (Outcome::Open, kind == Kind::New);
+    state.orders.insert(
+        id,
+        Order { account, names, profile, asked_profile, replaces, is_new, authorizations, expires, outcome },
+    );
     state.latest.insert(key, id);
     Ok(show(ca, &state, 201, id, now))
 }
@@ -131,6 +137,19 @@ pub(super) fn show(ca: &Ca, state: &State, code: u16, id: Id, now: OffsetDateTim
     match status {
         Status::Processing => with_header(response, header::RETRY_AFTER, &ca.options.retry_after.to_string()),
         _ => response,
+    }
+}
+
+/// Boulder's exemptions: the window of what is replaced must be open now.
+fn kind(state: &State, replaced: Option<&str>, names: &[String], now: OffsetDateTime) -> Kind {
+    let replaced = state.certificates.iter().find(|certificate| Some(certificate.ari_id.as_str()) == replaced);
+    let window = replaced.map(|certificate| renewal::window(state, certificate));
+    if window.is_some_and(|window| window.start <= now && now < window.end) {
+        Kind::Exempt
+    } else if state.certificates.iter().any(|certificate| certificate.names == names) {
+        Kind::Renewal
+    } else {
+        Kind::New
     }
 }
 

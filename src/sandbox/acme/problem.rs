@@ -16,12 +16,14 @@ pub(super) struct Problem {
     pub(super) subproblems: Vec<(String, Problem)>,
     /// Where a conflicting account is (RFC 8555 section 7.3.5).
     pub(super) location: Option<String>,
+    /// Seconds.
+    pub(super) retry_after: Option<u64>,
 }
 
 impl Problem {
     pub(super) fn new(status: u16, kind: &str, detail: impl Into<String>) -> Self {
         let (kind, detail) = (kind.to_owned(), detail.into());
-        Self { kind, status, detail, subproblems: Vec::new(), location: None }
+        Self { kind, status, detail, subproblems: Vec::new(), location: None, retry_after: None }
     }
 
     pub(super) fn malformed(detail: impl Into<String>) -> Self {
@@ -63,6 +65,9 @@ impl Problem {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         if let Some(location) = self.location.and_then(|location| HeaderValue::try_from(location).ok()) {
             headers.insert(header::LOCATION, location);
+        }
+        if let Some(seconds) = self.retry_after {
+            headers.insert(header::RETRY_AFTER, seconds.into());
         }
         response
     }

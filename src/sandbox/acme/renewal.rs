@@ -8,7 +8,7 @@ use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::jws::decode;
 use super::problem::Problem;
-use super::state::{Issued, RenewalWindow, rfc3339};
+use super::state::{Issued, RenewalWindow, State, rfc3339};
 use super::{Answer, Ca, Signed, account, empty, json_response, with_header};
 
 /// Let's Encrypt's `Retry-After`, seconds.
@@ -22,7 +22,7 @@ pub(super) fn renewal_info(ca: &Ca, ari_id: &str) -> Answer {
     let state = ca.state();
     let certificate = state.certificates.iter().find(|certificate| certificate.ari_id == ari_id);
     let certificate = certificate.ok_or_else(|| Problem::not_found("Certificate not found"))?;
-    let window = state.windows.get(ari_id).cloned().unwrap_or_else(|| window(certificate));
+    let window = window(&state, certificate);
     let mut value = json!({"suggestedWindow": {"start": rfc3339(window.start), "end": rfc3339(window.end)}});
     if let Some(explanation) = window.explanation {
         value["explanationURL"] = json!(explanation);
@@ -30,8 +30,12 @@ pub(super) fn renewal_info(ca: &Ca, ari_id: &str) -> Answer {
     Ok(with_header(json_response(200, &value), header::RETRY_AFTER, ASK_AGAIN))
 }
 
+pub(super) fn window(state: &State, certificate: &Issued) -> RenewalWindow {
+    state.windows.get(&certificate.ari_id).cloned().unwrap_or_else(|| suggested(certificate))
+}
+
 /// Boulder's `RenewalInfoSimple`: 2 % of the lifetime around two thirds, or around a half below ten days. Revoked: at once.
-fn window(certificate: &Issued) -> RenewalWindow {
+fn suggested(certificate: &Issued) -> RenewalWindow {
     if let Some((revoked, _)) = certificate.revoked {
         let (start, end) = (revoked - Duration::HOUR, revoked - Duration::minutes(30));
         let explanation = Some("https://sandbox.test/revoked".to_owned());

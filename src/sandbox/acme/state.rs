@@ -8,6 +8,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::jws::Jwk;
+use super::limits::Spent;
 use super::problem::Problem;
 
 /// Ids of all things; they never repeat.
@@ -32,6 +33,7 @@ pub(super) struct State {
     pub(super) windows: HashMap<String, RenewalWindow>,
     /// Keys of which somebody proved that they are compromised.
     pub(super) blocked: Vec<Jwk>,
+    pub(super) spent: Spent,
     last_id: Id,
 }
 
@@ -58,6 +60,8 @@ pub(super) struct Order {
     /// What the client asked for: reuse compares this.
     pub(super) asked_profile: Option<String>,
     pub(super) replaces: Option<String>,
+    /// Whether it counts for its domains.
+    pub(super) is_new: bool,
     pub(super) authorizations: Vec<Id>,
     pub(super) expires: OffsetDateTime,
     pub(super) outcome: Outcome,

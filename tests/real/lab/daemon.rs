@@ -73,6 +73,12 @@ impl Daemon {
         output(Command::new("kill").args(["-STOP", &self.child.id().to_string()]));
     }
 
+    /// Waits for a server that was asked to end, and kills it if it takes long.
+    pub fn wait(&mut self) {
+        const PATIENCE: Duration = Duration::from_secs(10);
+        wait_or_kill(&mut self.child, PATIENCE);
+    }
+
     /// Ends the server now. What it wrote stays.
     pub fn stop(&mut self) {
         let _ = self.child.kill();

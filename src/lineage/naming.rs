@@ -1,0 +1,105 @@
+//! Under which names the files of a version are kept, for whoever reads them.
+
+use std::collections::BTreeSet;
+
+use zeroize::Zeroizing;
+
+use super::Pems;
+use crate::name::LineageName;
+
+/// Names besides those of certbot, which are always there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Naming {
+    /// `cert`, `chain`, `fullchain`, `privkey` and `url`, as in acmetool's `live/<name>/`.
+    Acmetool,
+    /// `<lineage>.pem`: the key and then the chain, as HAProxy's `crt` takes it.
+    Haproxy,
+}
+
+impl Naming {
+    pub const ALL: [Self; 2] = [Self::Acmetool, Self::Haproxy];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Acmetool => "acmetool",
+            Self::Haproxy => "haproxy",
+        }
+    }
+
+    pub fn parse(word: &str) -> Result<Self, String> {
+        let known = Self::ALL.into_iter().find(|naming| naming.as_str() == word);
+        known.ok_or_else(|| format!("`{word}` is no naming; there are acmetool and haproxy, besides certbot's"))
+    }
+}
+
+/// A file of a version.
+pub struct File {
+    pub name: String,
+    /// Wiped when dropped: it may be the key.
+    pub bytes: Zeroizing<Vec<u8>>,
+    /// Whether it holds the key.
+    pub secret: bool,
+}
+
+/// The files of a version: certbot's first, then the others. `url` is left out if it is empty.
+pub fn files(lineage: &LineageName, pems: &Pems, url: &str, also: &BTreeSet<Naming>) -> Vec<File> {
+    let file = |name: &str, text: &str, secret| File {
+        name: name.to_owned(),
+        bytes: Zeroizing::new(text.as_bytes().to_vec()),
+        secret,
+    };
+    let fullchain = pems.fullchain();
+    let key = pems.privkey.reveal();
+    let texts = [("cert", pems.cert.as_str()), ("chain", &pems.chain), ("fullchain", &fullchain), ("privkey", key)];
+    let is_key = |name: &str| name == "privkey";
+    let mut files: Vec<File> =
+        texts.iter().map(|(name, text)| file(&format!("{name}.pem"), text, is_key(name))).collect();
+    if also.contains(&Naming::Acmetool) {
+        files.extend(texts.iter().map(|(name, text)| file(name, text, is_key(name))));
+        files.extend((!url.is_empty()).then(|| file("url", &format!("{url}\n"), false)));
+    }
+    if also.contains(&Naming::Haproxy) {
+        let whole = Zeroizing::new(format!("{key}{fullchain}"));
+        files.push(file(&format!("{lineage}.pem"), &whole, true));
+    }
+    files
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::secret::Secret;
+
+    fn named(url: &str, also: &[Naming]) -> Vec<(String, String, bool)> {
+        let pems = Pems { privkey: Secret::new("key\n".into()), cert: "cert\n".into(), chain: "chain\n".into() };
+        let also = also.iter().copied().collect();
+        let files = files(&LineageName::parse("www").unwrap(), &pems, url, &also);
+        let text = |file: &File| String::from_utf8(file.bytes.to_vec()).unwrap();
+        files.iter().map(|file| (file.name.clone(), text(file), file.secret)).collect()
+    }
+
+    #[test]
+    fn certbots_names_are_always_there_and_only_the_key_is_secret() {
+        let expected = [
+            ("cert.pem", "cert\n", false),
+            ("chain.pem", "chain\n", false),
+            ("fullchain.pem", "cert\nchain\n", false),
+            ("privkey.pem", "key\n", true),
+        ];
+        assert_eq!(named("", &[]), expected.map(|(name, text, secret)| (name.into(), text.into(), secret)));
+    }
+
+    #[test]
+    fn acmetools_names_have_no_suffix_and_a_url_if_it_is_known() {
+        let names =
+            |url| named(url, &[Naming::Acmetool]).into_iter().skip(4).map(|(name, ..)| name).collect::<Vec<_>>();
+        assert_eq!(names("https://ca/cert/1"), ["cert", "chain", "fullchain", "privkey", "url"]);
+        assert_eq!(names(""), ["cert", "chain", "fullchain", "privkey"]);
+    }
+
+    #[test]
+    fn haproxy_reads_the_key_and_then_the_chain_from_one_secret_file() {
+        let last = named("", &[Naming::Haproxy]).pop().unwrap();
+        assert_eq!(last, ("www.pem".into(), "key\ncert\nchain\n".into(), true));
+    }
+}

@@ -1,0 +1,89 @@
+//! Debian's nginx, with one TLS server on loopback.
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::daemon::{Daemon, output};
+
+/// A running nginx. Its own files are in `dir`.
+pub struct Nginx {
+    daemon: Daemon,
+    conf: PathBuf,
+    pub address: SocketAddr,
+}
+
+impl Nginx {
+    /// Serves the `fullchain.pem` and `privkey.pem` of a folder.
+    pub fn start(dir: &Path, folder: &Path) -> Nginx {
+        std::fs::create_dir_all(dir).expect("a directory for nginx");
+        let conf = dir.join("nginx.conf");
+        let start = |[address]: [SocketAddr; 1]| {
+            std::fs::write(&conf, configuration(dir, folder, address)).expect("the configuration of nginx");
+            command(&conf, &[])
+        };
+        let ready = |[address]: [SocketAddr; 1]| std::net::TcpStream::connect(address).is_ok();
+        let (daemon, [address]) = Daemon::start("nginx", dir, start, ready);
+        Nginx { daemon, conf, address }
+    }
+
+    /// The command that lets it read its files again.
+    pub fn reload(&self) -> Vec<String> {
+        let command = command(&self.conf, &["-s", "reload"]);
+        let words = [command.get_program()].into_iter().chain(command.get_args());
+        words.map(|word| word.to_str().expect("plain paths").to_owned()).collect()
+    }
+
+    /// The serial number of the certificate for a name, as OpenSSL sees it: lower-case hex.
+    pub fn serial(&self, name: &str) -> String {
+        let address = self.address.to_string();
+        let script = "openssl s_client -connect \"$1\" -servername \"$2\" < /dev/null 2> /dev/null | openssl x509 -noout -serial";
+        let said = output(Command::new("sh").args(["-c", script, "sh", &address, name]));
+        let serial = said.trim().strip_prefix("serial=").expect("a serial number").to_lowercase();
+        serial.trim_start_matches('0').to_owned()
+    }
+}
+
+impl Drop for Nginx {
+    fn drop(&mut self) {
+        // Workers whose master was killed would stay.
+        let _ = command(&self.conf, &["-s", "stop"]).output();
+        self.daemon.wait();
+    }
+}
+
+fn command(conf: &Path, more: &[&str]) -> Command {
+    let mut command = Command::new("/usr/sbin/nginx");
+    command
+        .arg("-p")
+        .arg(conf.parent().expect("a file in a folder"))
+        .arg("-c")
+        .arg(conf)
+        .args(["-e", "stderr"])
+        .args(more);
+    command
+}
+
+fn configuration(dir: &Path, folder: &Path, address: SocketAddr) -> String {
+    let (dir, folder) = (dir.display(), folder.display());
+    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .iter()
+        .map(|kind| format!("    {kind}_temp_path {dir}/{kind};\n"))
+        .collect();
+    format!(
+        "daemon off;
+pid {dir}/nginx.pid;
+error_log stderr;
+events {{}}
+http {{
+    access_log off;
+{temporary}
+    server {{
+        listen {address} ssl;
+        ssl_certificate {folder}/fullchain.pem;
+        ssl_certificate_key {folder}/privkey.pem;
+    }}
+}}
+"
+    )
+}

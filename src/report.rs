@@ -4,6 +4,7 @@
 //! every run; *not due* is passed.
 
 pub mod finding;
+pub mod html;
 pub mod junit;
 pub mod metrics;
 pub mod sarif;

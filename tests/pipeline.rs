@@ -12,6 +12,7 @@ mod pipeline {
     mod limited;
     mod main_job;
     mod moved;
+    mod page;
     #[cfg(feature = "soak")]
     mod pairs;
     mod pull;

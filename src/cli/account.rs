@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::ca::{self, AcmeCa};
-use crate::cli::args::{Account as Args, AccountCommand, Global, ImportAccount, RegisterAccount};
+use crate::cli::args::{Account as Args, AccountCommand, Global, ImportAccount, RegisterAccount, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -21,7 +21,7 @@ use crate::secret::Secret;
 use crate::store::{FileStore, write};
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("account", None, output, |reports| match &args.command {
+    reported("account", &Report::default(), output, |reports| match &args.command {
         AccountCommand::Show { authority } => show(global, authority.as_deref(), output),
         AccountCommand::Register(args) => register(global, args, output, reports),
         AccountCommand::Import(args) => import(global, args, output, reports),

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::json;
 
 use crate::apply::{self, Applied, Ports};
-use crate::cli::args::{Apply as Args, Global};
+use crate::cli::args::{Apply as Args, Global, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::observe::{self, Looked};
@@ -25,7 +25,7 @@ use crate::report::{self, Check, terminal};
 use crate::store::write;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("apply", args.report.junit.as_deref(), output, |reports| body(global, args, output, reports))
+    reported("apply", &args.report, output, |reports| body(global, args, output, reports))
 }
 
 fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {
@@ -38,7 +38,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     reports.metrics = session.config.metrics.clone();
     let folder = session.config.state.join("report");
     write::own_folder(&folder)?;
-    reports.also(folder.join("junit.xml"))?;
+    reports.also(&Report { junit: Some(folder.join("junit.xml")), html: Some(folder.join("html")) })?;
     let source = source::fetch(&session, reports)?;
     let choices = session.choices(&args.selection)?;
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;

@@ -7,7 +7,7 @@ use git2::Repository;
 use serde_json::json;
 use time::OffsetDateTime;
 
-use crate::cli::args::{Approve as Args, Global};
+use crate::cli::args::{Approve as Args, Global, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -26,7 +26,7 @@ use crate::trust::{self, Policy, RuleId, TrustRoot};
 use crate::yaml::duration;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("approve", None, output, |reports| body(global, args, output, reports))
+    reported("approve", &Report::default(), output, |reports| body(global, args, output, reports))
 }
 
 fn body(global: &Global, args: &Args, output: &Output, reports: &Reports) -> Result<Ended, Failure> {

@@ -123,6 +123,9 @@ pub struct Report {
     /// Write a JUnit report
     #[arg(long, value_name = "PATH")]
     pub junit: Option<PathBuf>,
+    /// Write the report as a page with its style into this folder
+    #[arg(long, value_name = "DIR")]
+    pub html: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -42,7 +42,9 @@ fn demo(args: &Args, output: &Output) -> Result<(), Failure> {
     show.title("The plan says what an apply would do");
     show.command(&["plan", "--out", &format!("{dir}/plan.json")], Exit::Done)?;
     show.title("The saved plan is applied: one wave of ACME orders, one wait for DNS, then S3");
-    show.command(&["apply", &format!("{dir}/plan.json"), "--junit", &format!("{dir}/junit.xml")], Exit::Done)?;
+    let (junit, html) = (format!("{dir}/junit.xml"), format!("{dir}/html"));
+    let plan = format!("{dir}/plan.json");
+    show.command(&["apply", &plan, "--junit", &junit, "--html", &html], Exit::Done)?;
     show.title("A second apply finds nothing to do");
     let before = orders();
     show.command(&["apply", "--auto-approve"], Exit::Done)?;
@@ -58,6 +60,7 @@ fn demo(args: &Args, output: &Output) -> Result<(), Failure> {
   state/live/www/fullchain.pem    a certificate and its chain; state/ is the lineage store (docs/store.md)
   plan.json                       the saved plan
   junit.xml, junit-refused.xml    what Jenkins reads
+  html/index.html                 the same for people, in a browser
   countersign.yaml                the configuration that made it so
 
 Try next:

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::audit::{Kind, Record};
-use crate::cli::args::{Global, Import as Args, ImportFrom};
+use crate::cli::args::{Global, Import as Args, ImportFrom, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
@@ -31,7 +31,7 @@ use crate::store::FileStore;
 const VARIABLE: &str = "LETSENCRYPT_AWS_CONFIG";
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("import", None, output, |reports| body(global, args, output, reports))
+    reported("import", &Report::default(), output, |reports| body(global, args, output, reports))
 }
 
 /// Where to import to. Nothing but settings can be shown without a configuration, and nothing is written without a

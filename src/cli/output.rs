@@ -68,19 +68,23 @@ impl Output {
         self.answered.get()
     }
 
-    /// The stable last line of the answer: `countersign apply: partial (exit 3): …`.
+    /// The last line of the answer.
     pub fn summary(&self, command: &str, exit: Exit, text: &str) {
         if self.json {
             return;
         }
-        let line = format!("countersign {command}: {} (exit {}): {text}\n", exit.word(), exit as u8);
-        write(&mut std::io::stdout().lock(), &line);
+        write(&mut std::io::stdout().lock(), &(summary_line(command, exit, text) + "\n"));
     }
 
     /// Diagnostics and faults.
     pub fn error(&self, text: &str) {
         write(&mut std::io::stderr().lock(), text);
     }
+}
+
+/// Stable: `countersign apply: partial (exit 3): …`.
+pub fn summary_line(command: &str, exit: Exit, text: &str) -> String {
+    format!("countersign {command}: {} (exit {}): {text}", exit.word(), exit as u8)
 }
 
 fn write(to: &mut impl Write, text: &str) {

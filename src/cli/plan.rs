@@ -18,7 +18,7 @@ use crate::report::terminal::{self, Paint};
 use crate::store::write;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("plan", args.report.junit.as_deref(), output, |reports| {
+    reported("plan", &args.report, output, |reports| {
         let session = Session::open(global, "plan", reports)?;
         let source = if args.offline { source::last(&session, reports)? } else { source::fetch(&session, reports)? };
         let choices = session.choices(&args.selection)?;

@@ -5,15 +5,16 @@ use std::sync::Arc;
 
 use time::OffsetDateTime;
 
+use crate::cli::args::Report;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, summary_line};
 use crate::cli::tell;
 use crate::clock::SystemClock;
 use crate::config::Notify;
 use crate::fault::Fault;
 use crate::port::{Clock, Inventory, Store};
-use crate::report::{Check, Run, junit, metrics};
+use crate::report::{Check, Run, html, junit, metrics};
 use crate::store::{FileStore, write};
 
 /// The end of a command that was not cut short.
@@ -32,7 +33,10 @@ impl Ended {
 /// What a command finds out, and the files that will tell of it.
 pub struct Reports {
     pub run: Run,
+    /// JUnit files.
     files: Vec<PathBuf>,
+    /// Folders, each with a page.
+    pages: Vec<PathBuf>,
     /// Read on an early end, so that expiry is told whatever else went wrong.
     pub store: Option<Arc<FileStore>>,
     /// Where the figures of the run go, if somebody wants them.
@@ -52,13 +56,20 @@ impl Reports {
         self.run.facts.push((name, value.into()));
     }
 
-    /// One more file to keep. It says at once that the run is not complete.
-    pub fn also(&mut self, file: PathBuf) -> Result<(), Fault> {
-        if let Some(folder) = file.parent() {
-            std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error))?;
+    /// One more place for the reports. They say at once that the run is not complete.
+    pub fn also(&mut self, to: &Report) -> Result<(), Fault> {
+        if let Some(file) = &to.junit {
+            let file = absolute(file);
+            make(file.parent())?;
+            save(&file, &self.run)?;
+            self.files.push(file);
         }
-        save(&file, &self.run)?;
-        self.files.push(file);
+        if let Some(folder) = &to.html {
+            let folder = absolute(folder);
+            make(Some(&folder))?;
+            save_page(&folder, &self.run, "the run did not come to its end")?;
+            self.pages.push(folder);
+        }
         Ok(())
     }
 
@@ -69,19 +80,30 @@ impl Reports {
         }
     }
 
-    fn save(&self) -> Result<(), Fault> {
-        self.files.iter().try_for_each(|file| save(file, &self.run))
+    fn save(&self, ending: &str) -> Result<(), Fault> {
+        self.files.iter().try_for_each(|file| save(file, &self.run))?;
+        self.pages.iter().try_for_each(|folder| save_page(folder, &self.run, ending))
     }
 }
 
+fn make(folder: Option<&Path>) -> Result<(), Fault> {
+    folder
+        .map_or(Ok(()), |folder| std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error)))
+}
+
 fn save(file: &Path, run: &Run) -> Result<(), Fault> {
-    write::file(file, junit::render(run).as_bytes(), 0o644)
+    write::file(file, junit::render(run).as_bytes(), write::PUBLIC)
+}
+
+fn save_page(folder: &Path, run: &Run, ending: &str) -> Result<(), Fault> {
+    write::file(&folder.join("report.css"), html::STYLE.as_bytes(), write::PUBLIC)?;
+    write::file(&folder.join("index.html"), html::render(run, ending).as_bytes(), write::PUBLIC)
 }
 
 /// Runs a command and sees to its reports, its summary line and its exit code.
 pub fn reported(
     command: &'static str,
-    junit: Option<&Path>,
+    to: &Report,
     output: &Output,
     body: impl FnOnce(&mut Reports) -> Result<Ended, Failure>,
 ) -> Exit {
@@ -89,12 +111,12 @@ pub fn reported(
     let mut reports = Reports {
         run: Run::begun(SystemClock.now(), facts),
         files: Vec::new(),
+        pages: Vec::new(),
         store: None,
         metrics: None,
         notify: None,
     };
-    let begun = junit.map_or(Ok(()), |file| reports.also(absolute(file)));
-    let result = begun.map_err(Failure::from).and_then(|()| body(&mut reports));
+    let result = reports.also(to).map_err(Failure::from).and_then(|()| body(&mut reports));
     let ended = result.unwrap_or_else(|failure| {
         failure.show(command, output);
         reports.run.failed.insert(failure.check, failure.fault.clone());
@@ -132,7 +154,8 @@ fn finish(command: &str, mut ended: Ended, mut reports: Reports, output: &Output
     let figures = reports.metrics.as_ref().map_or(Ok(()), |path| {
         write::file(path, metrics::render(&reports.run, ended.exit as u8).as_bytes(), write::PUBLIC)
     });
-    if let Err(fault) = reports.save().and(figures) {
+    let line = summary_line(command, ended.exit, &ended.summary);
+    if let Err(fault) = reports.save(&line).and(figures) {
         Failure::from(fault).show(command, output);
         ended.exit = if ended.exit == Exit::Done { Exit::Failed } else { ended.exit };
     }

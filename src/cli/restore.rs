@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use serde_json::{Value, json};
 
 use crate::audit::{Kind, Record};
-use crate::cli::args::{Global, Restore as Args};
+use crate::cli::args::{Global, Report, Restore as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
@@ -25,7 +25,7 @@ use crate::report::Check;
 use crate::report::terminal::{self, plain};
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("restore", None, output, |reports| body(global, args, output, reports))
+    reported("restore", &Report::default(), output, |reports| body(global, args, output, reports))
 }
 
 /// A version from elsewhere.

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::apply::revoke::{Through, revoke};
-use crate::cli::args::{Global, Revoke as Args};
+use crate::cli::args::{Global, Report, Revoke as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -19,7 +19,7 @@ use crate::port::{Inventory, Store};
 use crate::report::terminal::{self, plain};
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("revoke", None, output, |reports| body(global, args, output, reports))
+    reported("revoke", &Report::default(), output, |reports| body(global, args, output, reports))
 }
 
 fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {

@@ -40,7 +40,7 @@ struct Checked {
 }
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    reported("validate", args.report.junit.as_deref(), output, |reports| {
+    reported("validate", &args.report, output, |reports| {
         let sarif = args.sarif.as_deref();
         // A file of an earlier run must not be taken for the answer of this one.
         save(sarif, Err(&Fault::new("run:incomplete", "the validation did not come to its end")), "")?;

@@ -10,7 +10,7 @@ use crate::cli::session::Session;
 use crate::cli::source;
 
 pub fn run(global: &Global, args: &Report, output: &Output) -> Exit {
-    reported("verify", args.junit.as_deref(), output, |reports| {
+    reported("verify", args, output, |reports| {
         let session = Session::open(global, "verify", reports)?;
         let source = source::fetch(&session, reports)?;
         if let Some(refused) = source.refused {

@@ -112,6 +112,6 @@ impl Finding {
 }
 
 /// Line by line, with strange characters written out.
-fn shown(text: &str) -> String {
+pub(super) fn shown(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
 }

@@ -1,5 +1,6 @@
 //! The runner's config: what is asked of this host and never read from the config repo.
 
+mod hooks;
 pub(crate) mod parse;
 pub mod pull;
 pub mod read;
@@ -16,6 +17,8 @@ use crate::ledger::{self, Terms};
 use crate::list::parse::Known;
 use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
+
+pub use hooks::Hooks;
 
 /// Names, directories and limits of the authorities that need no entry (<https://letsencrypt.org/docs/acme-protocol-updates/>).
 pub const BUILT_IN: [(&str, &str, ledger::Limits); 2] = [
@@ -200,13 +203,6 @@ pub struct Notify {
     pub webhook_file: Option<PathBuf>,
     /// A program with its arguments, which reads the same JSON. Empty for none.
     pub command: Vec<String>,
-}
-
-/// Programs to run after a change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub struct Hooks {
-    /// Whether signed hooks of the config repo run here.
-    pub from_repo: bool,
 }
 
 impl Config {

@@ -17,6 +17,7 @@ pub mod explain;
 pub mod export;
 pub mod failpoint;
 pub mod fault;
+pub mod hook;
 pub mod import;
 pub mod journal;
 pub mod ledger;

@@ -17,6 +17,7 @@ use time::OffsetDateTime;
 
 use crate::explain::{self, Rule};
 use crate::fault::Fault;
+use crate::hook;
 use crate::lineage::Stored;
 use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
@@ -140,6 +141,8 @@ pub struct Run {
     pub failed: BTreeMap<Check, Fault>,
     pub plan: Option<Plan>,
     pub applied: Option<Applied>,
+    /// What became of each hook. `None` if there are none.
+    pub hooks: Option<Vec<hook::Ran>>,
     /// The store after the run.
     pub inventory: Inventory,
     /// Buckets that could not be listed, so that nobody knows what they hold.
@@ -160,6 +163,7 @@ impl Run {
             failed: BTreeMap::from([(Check::Completed, fault)]),
             plan: None,
             applied: None,
+            hooks: None,
             inventory: Inventory::default(),
             unreachable: BTreeMap::new(),
             findings: None,
@@ -178,16 +182,20 @@ impl Run {
             cases.extend(plan.steps.iter().filter_map(|step| self.publish(step)));
         }
         cases.extend(self.revoke());
+        if let Some(hooks) = &self.hooks {
+            cases.extend(self.hooked().into_iter().map(|name| hooks_case(name, hooks)));
+        }
         cases.extend(self.inventory.live.iter().map(|(name, stored)| self.expiry(name, stored)));
         cases.extend(self.cleanup());
         cases
     }
 
-    /// How many lineages have a failed case of issue, publish or revoke. Being told to stop is no failure of a lineage.
+    /// How many lineages have a failed case of issue, publish, revoke or hooks. Being told to stop is no failure of a
+    /// lineage.
     pub fn failed_lineages(&self) -> usize {
         let stopped = |case: &Case| matches!(&case.verdict, Verdict::Error(fault) if fault.code == "run:interrupted");
         let cases = self.cases().into_iter().filter(|case| !stopped(case));
-        let of_lineages = ["certs.issue", "certs.publish", "certs.revoke"];
+        let of_lineages = ["certs.issue", "certs.publish", "certs.revoke", "certs.hooks"];
         let bad = cases.filter(|case| of_lineages.contains(&case.suite) && case.verdict.is_bad());
         bad.map(|case| case.name).collect::<BTreeSet<_>>().len()
     }
@@ -249,6 +257,13 @@ impl Run {
         Some(case)
     }
 
+    /// Every lineage that a hook could tell of.
+    fn hooked(&self) -> BTreeSet<&LineageName> {
+        let listed = self.plan.iter().flat_map(|plan| &plan.steps).filter(|step| step.certificate.is_some());
+        let told = self.hooks.iter().flatten().map(|ran| &ran.lineage);
+        listed.map(|step| &step.lineage).chain(told).collect()
+    }
+
     /// Whether the CA revoked what it was to revoke. A suite that is there only when something was.
     fn revoke(&self) -> Vec<Case> {
         let mut told: BTreeMap<&LineageName, Vec<&Revoking>> = BTreeMap::new();
@@ -302,6 +317,24 @@ impl Run {
             Case::new("certs.cleanup", "temporary-files", Verdict::Passed),
         ]
     }
+}
+
+/// Whether all hooks of a lineage ended well in this run. The first that did not speaks for all.
+fn hooks_case(name: &LineageName, hooks: &[hook::Ran]) -> Case {
+    let ran: Vec<&hook::Ran> = hooks.iter().filter(|ran| ran.lineage == *name).collect();
+    let failed = ran.iter().find_map(|ran| Some((ran, ran.fault.as_ref()?)));
+    let verdict = failed.map_or(Verdict::Passed, |(ran, fault)| {
+        Verdict::of(Fault { message: format!("{}: {}", ran.event.as_str(), fault.message), ..fault.clone() })
+    });
+    let mut case = Case::new("certs.hooks", name.as_str(), verdict);
+    case.seconds = ran.iter().map(|ran| ran.seconds).sum();
+    let word = |ran: &hook::Ran| if ran.fault.is_some() { "failed" } else { "done" };
+    case.facts =
+        ran.iter().map(|ran| ("hook", format!("{} `{}` {}", ran.event.as_str(), ran.command, word(ran)))).collect();
+    if case.facts.is_empty() {
+        case.facts.push(("hook", "nothing to tell".to_owned()));
+    }
+    case
 }
 
 fn issue_verdict(step: &Step, outcome: Option<&Outcome>) -> Verdict {

@@ -82,6 +82,11 @@ impl FileStore {
         write::file(&path, &bytes, write::PRIVATE)
     }
 
+    /// Removes one of the single files at the top of the store, if it is there.
+    pub fn remove_document(&self, document: Document) -> Result<(), Fault> {
+        write::remove(&self.writable()?.document(document))
+    }
+
     /// Every version of a lineage that is kept in the archive, oldest first.
     pub fn versions(&self, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
         versions::all(&self.layout, lineage)

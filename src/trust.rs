@@ -48,6 +48,7 @@ use crate::trust::lists::Lists;
 
 pub use crate::trust::authors::Authors;
 pub use crate::trust::content::MAX_LIST;
+pub use crate::trust::hooks::Script;
 pub use crate::trust::key::Fingerprint;
 pub use crate::trust::object::{ObjectId, Objects};
 pub use crate::trust::policy::Policy;
@@ -294,6 +295,14 @@ impl VerifiedList {
     /// the [`last_verified`] list, since [`verify`] refuses such a head.
     pub fn withdrawn(&self) -> &BTreeSet<LineageName> {
         &self.withdrawn
+    }
+
+    /// The script `hooks/<name>` of the commit.
+    ///
+    /// # Errors
+    /// It cannot be read, or is larger than 1 MiB.
+    pub fn script(&self, objects: &dyn Objects, name: &str) -> Result<Option<Script>, Fault> {
+        hooks::script(objects, self.commit(), name)
     }
 
     /// Digest of the policy file that judged it, if there is one.

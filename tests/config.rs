@@ -187,6 +187,12 @@ fn a_value_out_of_its_form_is_reported_where_it_stands() {
         ("authorities: {letsencrypt: {eab: {kid: k, hmac_file: a, hmac_env: B}}}", "9:34 missing-key"),
         ("hooks: {from_repo: yes}", "9:20 wrong-type"),
         ("hooks: true", "9:8 wrong-type"),
+        ("hooks: {after_issue: [[systemctl, reload]]}", "9:24 bad-value"),
+        ("hooks: {after_issue: [[]]}", "9:23 bad-value"),
+        ("hooks: {after_issue: [/bin/true]}", "9:23 wrong-type"),
+        ("hooks: {timeout: 0s}", "9:18 bad-value"),
+        ("hooks: {timeout: 61m}", "9:18 bad-value"),
+        ("hooks: {timeout: 1h}", "9:18 bad-value"),
     ];
     for (line, expected) in cases {
         assert_eq!(places(&format!("{SMALLEST}{line}\n")), [expected], "{line}");

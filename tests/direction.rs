@@ -4,9 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules without effects: no files, no network, no environment, no clock, no async runtime.
-const PURE: [&str; 20] = [
-    "audit", "caa", "diag", "event", "explain", "export", "fault", "journal", "ledger", "lineage", "list", "name",
-    "outcome", "plan", "port", "premerge", "report", "secret", "trust", "yaml",
+const PURE: [&str; 21] = [
+    "audit", "caa", "diag", "event", "explain", "export", "fault", "hook", "journal", "ledger", "lineage", "list",
+    "name", "outcome", "plan", "port", "premerge", "report", "secret", "trust", "yaml",
 ];
 
 /// What a pure module may not name.

@@ -8,6 +8,7 @@ use crate::apply::{self, Applied, Ports};
 use crate::cli::args::{Apply as Args, Global, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::hooks::{self, Hooks};
 use crate::cli::observe::{self, Looked};
 use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
@@ -57,8 +58,9 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     }
     let buckets = record::buckets(&looked.targets);
     session.block_on(record::before(&session, approved.plan(), args.force_limits, &buckets))?;
+    let hooks = hooks::prepare(&session, &source, &looked.observed.inventory)?;
     let applied = carry_out(&session, &approved, looked, output)?;
-    end(applied, &buckets, &session, reports, output, source.refused)
+    end(applied, hooks, &buckets, &session, reports, output, source.refused)
 }
 
 fn read_saved(file: &Path) -> Result<Plan, Failure> {
@@ -103,6 +105,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
 
 fn end(
     applied: Applied,
+    hooks: Option<Hooks>,
     buckets: &Buckets,
     session: &Session,
     reports: &mut Reports,
@@ -117,7 +120,9 @@ fn end(
         output.json("outcome", json!({ "outcome": outcome }));
     }
     output.text(&terminal::applied(&reports.run, &applied, output.paint));
+    let told = hooks.map_or(Ok(()), |hooks| hooks.tell(session, &applied.outcomes, reports, output));
     let audited = session.block_on(record::after(session, &applied, buckets, reports));
+    let audited = told.map_err(Failure::from).and(audited);
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
     let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();

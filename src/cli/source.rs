@@ -27,6 +27,8 @@ use crate::trust::{
 pub struct Source {
     pub list: VerifiedList,
     pub mode: Mode,
+    /// Whether it was judged by the trust root of today. Only then do its scripts run.
+    pub current: bool,
     /// Why the head is not planned for. The list is then the last verified one.
     pub refused: Option<Failure>,
 }
@@ -57,10 +59,10 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
             record::verified(session, state.as_ref(), &list, reports)?;
             tell(reports, &list);
             let Some(quiet) = quiet(session, &list, reports.now()) else {
-                return Ok(Source { list, mode: Mode::Full, refused: None });
+                return Ok(Source { list, mode: Mode::Full, current: true, refused: None });
             };
             reports.run.failed.insert(quiet.check, quiet.fault.clone());
-            Ok(Source { list, mode: Mode::RenewOnly, refused: Some(quiet) })
+            Ok(Source { list, mode: Mode::RenewOnly, current: true, refused: Some(quiet) })
         }
         Err(failure) => match state {
             Some(state) => renew_only(session, reports, &root, &state, failure),
@@ -79,7 +81,8 @@ pub fn last(session: &Session, reports: &mut Reports) -> Result<Source, Failure>
     };
     let list = last_verified(session, &root, &state)?;
     tell(reports, &list);
-    Ok(Source { list, mode: Mode::Full, refused: None })
+    let current = *list.trust_root() == root.digest();
+    Ok(Source { list, mode: Mode::Full, current, refused: None })
 }
 
 /// `main @ 9f2c1d0e44 signed by ann@example.com SHA256:… (3 new commits)`.
@@ -238,7 +241,8 @@ fn renew_only(
         Ok(list) => {
             tell(reports, &list);
             reports.run.failed.insert(failure.check, failure.fault.clone());
-            Ok(Source { list, mode: Mode::RenewOnly, refused: Some(failure) })
+            let current = *list.trust_root() == root.digest();
+            Ok(Source { list, mode: Mode::RenewOnly, current, refused: Some(failure) })
         }
         Err(other) => {
             failure.fault.causes.push(format!("the last verified list cannot be used: {}", other.fault));

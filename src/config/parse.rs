@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::{
     Authority, BUILT_IN, Bucket, Config, Dns, Eab, Hmac, Hooks, Limits, Notify, Provided, Repository, Route53, Trust,
-    ZonePin, value,
+    ZonePin, hooks, value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
 use crate::ledger;
@@ -67,7 +67,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         file.get("provided").map(|node| named(node, "`provided`", value::word, provided, f)).unwrap_or_default();
     let placeholders = file.get("placeholders").map_or(Some(true), |node| node.flag(f));
     let limits = file.get("limits").map_or_else(|| Some(Limits::default()), |node| limits(node, f));
-    let hooks = file.get("hooks").map_or_else(|| Some(Hooks::default()), |node| hooks(node, f));
+    let hooks = file.get("hooks").map_or_else(|| Some(Hooks::default()), |node| hooks::hooks(node, f));
     let notify = file.get("notify").map_or_else(|| Some(Notify::default()), |node| notify(node, f));
     let metrics = file.get("metrics").and_then(|node| path(node, f));
     Some(Config {
@@ -327,11 +327,6 @@ fn notify(node: &Node, f: &mut Findings<'_>) -> Option<Notify> {
     let fields = Fields::of(node, "`notify`", &["webhook_file", "command"], f)?;
     let webhook_file = fields.get("webhook_file").and_then(|node| path(node, f));
     Some(Notify { webhook_file, command: all(&fields, "command", value::argument, f) })
-}
-
-fn hooks(node: &Node, f: &mut Findings<'_>) -> Option<Hooks> {
-    let fields = Fields::of(node, "`hooks`", &["from_repo"], f)?;
-    Some(Hooks { from_repo: fields.get("from_repo").map_or(Some(false), |node| node.flag(f))? })
 }
 
 pub(super) fn path(node: &Node, f: &mut Findings<'_>) -> Option<PathBuf> {

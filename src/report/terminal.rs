@@ -7,6 +7,7 @@ use std::fmt::Write;
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
+use crate::hook::Ran;
 use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, Mode, Plan, Priced, Reason, Step, days};
@@ -199,6 +200,17 @@ pub fn revoked(revoking: &Revoking, paint: Paint) -> String {
             line + &details(fault, "            ")
         }
     }
+}
+
+/// What became of a hook.
+pub fn hook(ran: &Ran, paint: Paint) -> String {
+    let (lineage, event) = (&ran.lineage, ran.event.as_str());
+    let Some(fault) = &ran.fault else {
+        let took = paint.dim(&format!("  {:.1}s", ran.seconds));
+        return format!("  {} {lineage}  {event} `{}`{took}\n", paint.good("hook     "), plain(&ran.command));
+    };
+    let line = format!("  {} {lineage}: {event}: {}\n", paint.bad("FAILED   "), plain(&fault.to_string()));
+    line + &details(fault, "            ")
 }
 
 /// A line for each fault. What was issued before an upload failed is said, since it is not lost.

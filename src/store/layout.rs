@@ -12,12 +12,13 @@ pub const FOLDERS: [&str; 8] =
     ["live", "archive", "stash", "imported", "placeholder", "accounts", "journal", "quarantine"];
 
 /// What others may put into the same folder: the source, the trust state, the reports.
-pub const NEIGHBOURS: [&str; 10] = [
+pub const NEIGHBOURS: [&str; 11] = [
     "git",
     "report",
     "trust-state.json",
     "first-seen.json",
     "audit.jsonl",
+    "hooks.json",
     "ledger.json",
     "ari.json",
     "schema",
@@ -35,6 +36,8 @@ pub enum Document {
     TrustState,
     /// When commits of a refused head were seen first.
     FirstSeen,
+    /// What hooks were told.
+    Hooks,
     /// The orders of the past days, for the CA's limits.
     Ledger,
     /// Renewal information by ARI id.
@@ -46,6 +49,7 @@ impl Document {
         match self {
             Self::TrustState => "trust-state.json",
             Self::FirstSeen => "first-seen.json",
+            Self::Hooks => "hooks.json",
             Self::Ledger => "ledger.json",
             Self::Ari => "ari.json",
         }

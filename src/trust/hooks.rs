@@ -3,11 +3,42 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::fault::Fault;
+use crate::name::CommitId;
 use crate::trust::authors::Change;
 use crate::trust::object::{Mode, ObjectId, Objects, TreeEntry};
 use crate::trust::policy::Policy;
 use crate::trust::refusal::{Refusal, RuleId};
 use crate::trust::root::TrustRoot;
+
+/// More than any script needs.
+const MAX_SCRIPT: usize = 1024 * 1024;
+
+/// A program below `hooks/` of a verified commit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Script {
+    pub executable: bool,
+    pub bytes: Vec<u8>,
+}
+
+/// The script of this name. `None` if the commit has none.
+///
+/// # Errors
+/// It cannot be read, or is larger than 1 MiB.
+pub fn script(objects: &dyn Objects, commit: &CommitId, name: &str) -> Result<Option<Script>, Fault> {
+    let path = format!("hooks/{name}");
+    let unusable = |why: &str| Fault::new("hooks:unusable", format!("`{path}` of the commit {} {why}", commit.short()));
+    let id = ObjectId::parse(commit.as_str().as_bytes()).ok_or_else(|| unusable("cannot be read"))?;
+    let reading = objects.commit(id)?.and_then(|raw| raw.gix);
+    let tree = reading.ok_or_else(|| unusable("cannot be read"))?.tree;
+    let Some(entry) = objects.entry(tree, &path)? else { return Ok(None) };
+    let executable = match entry.mode {
+        Mode::Executable => true,
+        Mode::File => false,
+        mode => return Err(unusable(&format!("is {mode}"))),
+    };
+    let bytes = objects.blob(entry.id, MAX_SCRIPT)?.ok_or_else(|| unusable("has more than 1 MiB"))?;
+    Ok(Some(Script { executable, bytes }))
+}
 
 type Scripts = BTreeMap<Vec<u8>, TreeEntry>;
 

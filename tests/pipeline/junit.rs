@@ -4,8 +4,16 @@ use quick_xml::Reader;
 use quick_xml::events::{BytesStart, Event};
 
 /// Suites in their order.
-const SUITES: [&str; 6] =
-    ["certs.source", "certs.issue", "certs.publish", "certs.revoke", "certs.expiry", "certs.cleanup"];
+const SUITES: [&str; 8] = [
+    "certs.source",
+    "certs.issue",
+    "certs.publish",
+    "certs.revoke",
+    "certs.hooks",
+    "certs.served",
+    "certs.expiry",
+    "certs.cleanup",
+];
 const SOURCE: [&str; 8] =
     ["contact", "signature", "signer-allowed", "no-rollback", "list-valid", "policy-valid", "limits", "completed"];
 const CLEANUP: [&str; 3] = ["challenge-records", "lock", "temporary-files"];

@@ -370,6 +370,9 @@ pub const THREATS: &[Threat] = &[
             "nothing_of_the_branch_or_the_clone_is_executed",
             "an_unsigned_change_of_hooks_is_refused_whatever_is_required",
             "hooks_need_their_rule",
+            "a_script_of_an_unsigned_commit_never_runs",
+            "scripts_do_not_run_unless_the_runner_wants_them",
+            "a_script_whose_signer_was_revoked_waits_while_renewals_go_on",
         ]),
     ),
     row(

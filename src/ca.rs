@@ -92,6 +92,11 @@ impl AcmeCa {
         Ok(self.shared.client.directory().await?.meta.caa_identities.clone())
     }
 
+    /// Whether the CA says when to renew (RFC 9773). Needs no account.
+    pub async fn offers_renewal_info(&self) -> Result<bool, Fault> {
+        Ok(self.shared.client.directory().await?.renewal_info.is_some())
+    }
+
     /// The URL of the account if the CA knows the stored key. `None` if there is no key yet; none is made.
     ///
     /// # Errors

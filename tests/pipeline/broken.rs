@@ -85,6 +85,14 @@ fn a_clock_that_is_an_hour_wrong_orders_nothing() {
 }
 
 #[test]
+#[ignore = "needs faketime: ci/install"]
+fn doctor_says_by_how_much_the_clock_is_wrong() {
+    let lab = lab();
+    let ran = lab.run_under(&["faketime", "-f", "+1h"], &["doctor"], &[("FAKETIME_DONT_FAKE_MONOTONIC", "1")]);
+    assert!(ran.code == Some(1) && ran.out.contains("FAIL  clock"), "{ran:?}");
+}
+
+#[test]
 fn a_crash_leaves_no_core_behind() {
     let lab = lab();
     let generous = ["sh", "-c", "ulimit -c unlimited; exec \"$0\" \"$@\""];

@@ -5,7 +5,9 @@ use std::sync::Arc;
 
 use super::{Checked, Sheet, State};
 use crate::audit::copy;
+use crate::ca::AcmeCa;
 use crate::caa;
+use crate::cli::output::counted;
 use crate::cli::probe::{self, Applicants, Outlook, Probe};
 use crate::cli::runtime::runtime;
 use crate::cli::{source, wire};
@@ -46,6 +48,10 @@ fn head(config: &Config, root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<
             .map_err(|error| Fault::new("git:store", "failed to make a temporary folder").caused_by(&error))?;
         let path = folder.path().join("git");
         let head = source::remote_into(config, path.clone()).fetch()?;
+        if !config.repository.allow_local {
+            let pinned = counted(config.repository.host_keys.len(), "pinned key");
+            sheet.add(Checked::ok("host-key", format!("the git server showed one of {pinned}")));
+        }
         sheet.add(Checked::ok("repo", format!("{} is at {}", config.repository.ref_name, head.short())));
         let state: Option<TrustState> = store.read_json(Document::TrustState)?;
         let seen = source::first_seen(store);
@@ -64,7 +70,8 @@ fn head(config: &Config, root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<
             None
         }
         Err(fault) => {
-            sheet.add(Checked::of("repo", State::Fail, &fault));
+            let check = if fault.code == "git:host-key" { "host-key" } else { "repo" };
+            sheet.add(Checked::of(check, State::Fail, &fault));
             None
         }
     }
@@ -83,16 +90,29 @@ async fn authorities(
         BTreeMap::new()
     });
     for (name, ca) in cas.iter().filter(|(name, _)| used.contains(name)) {
-        sheet.add(match ca.existing_account().await {
-            Ok(Some(url)) => Checked::ok("ca", format!("`{name}` answers and knows the account {url}")),
-            Ok(None) => match ca.caa_identities().await {
-                Ok(_) => Checked::ok("ca", format!("`{name}` answers; the first order makes the account")),
-                Err(fault) => Checked::of("ca", State::Fail, &fault),
-            },
-            Err(fault) => Checked::of("ca", State::Fail, &fault),
-        });
+        match authority(name, ca).await {
+            Ok(lines) => lines.into_iter().for_each(|line| sheet.add(line)),
+            Err(fault) => {
+                let check = if fault.code == "acme:clock" { "clock" } else { "ca" };
+                sheet.add(Checked::of(check, State::Fail, &fault));
+            }
+        }
     }
     probe::applicants(config, store, clock, certificates).await.unwrap_or_default()
+}
+
+/// The CA, its account, its renewal information, and our clock by its answers.
+async fn authority(name: &str, ca: &AcmeCa) -> Result<Vec<Checked>, Fault> {
+    let account = match ca.existing_account().await? {
+        Some(url) => format!("`{name}` answers and knows the account {url}"),
+        None => format!("`{name}` answers; the first order makes the account"),
+    };
+    let ari = match ca.offers_renewal_info().await? {
+        true => Checked::ok("ari", format!("`{name}` says when to renew")),
+        false => Checked::ok("ari", format!("`{name}` does not say when to renew: the lifetime decides")),
+    };
+    let clock = Checked::ok("clock", format!("agrees with that of `{name}` within five minutes"));
+    Ok(vec![Checked::ok("ca", account), ari, clock])
 }
 
 /// Two sets of credentials keep whoever steals the one from the other's work.

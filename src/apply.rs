@@ -128,21 +128,23 @@ fn mark(steps: &[Step], entries: &mut BTreeMap<LineageName, Entry>, store: &dyn 
     Ok(())
 }
 
-/// The journal without attempts that are done with: stored already, or not what the list asks for any more.
+/// The journal without attempts that are done with: stored already, not what the list asks for any more, or of no use
+/// any more before the CA heard of them.
 fn open_entries(steps: &[Step], inventory: &Inventory) -> BTreeMap<LineageName, Entry> {
-    let wanted: BTreeMap<&LineageName, &Certificate> =
-        steps.iter().filter_map(|step| Some((&step.lineage, step.certificate.as_ref()?))).collect();
+    let wanted: BTreeMap<&LineageName, (&Certificate, Action)> =
+        steps.iter().filter_map(|step| Some((&step.lineage, (step.certificate.as_ref()?, step.action)))).collect();
     let mut entries = inventory.journal.clone();
     for (name, entry) in &mut entries {
         let live = inventory.live.get(name).map(|live| &live.meta.order_url);
-        let Some(certificate) = wanted.get(name) else {
+        let Some((certificate, action)) = wanted.get(name) else {
             (entry.attempt, entry.failures) = (None, None);
             continue;
         };
-        let is_open = |attempt: &Attempt| {
-            attempt.intent.is_for(certificate) && (attempt.order.is_none() || attempt.order.as_ref() != live)
+        let is_open = |attempt: &Attempt| match &attempt.order {
+            None => action.orders() || *action == Action::Defer,
+            order => order.as_ref() != live,
         };
-        entry.attempt = entry.attempt.take().filter(is_open);
+        entry.attempt = entry.attempt.take().filter(|attempt| attempt.intent.is_for(certificate) && is_open(attempt));
     }
     entries
 }
@@ -165,13 +167,13 @@ impl<'a> Work<'a> {
     /// What the step asks for before anything is ordered or uploaded.
     fn take_up(&mut self, ports: &Ports, basis: &Basis) {
         let (step, store) = (self.step, ports.store.as_ref());
-        let taken = match (step.action, &step.adopt) {
+        let cleared = if step.discard_stash { store.discard_stash(&step.lineage) } else { Ok(()) };
+        let taken = cleared.and_then(|()| match (step.action, &step.adopt) {
             (Action::Stash, _) => store.stash(&step.lineage),
             (_, Some(what)) => adopt::adopt(step, what, ports, basis),
             _ if step.unstash => store.unstash(&step.lineage),
-            _ if step.discard_stash => store.discard_stash(&step.lineage),
             _ => Ok(()),
-        };
+        });
         self.outcome.fault = taken.err();
         self.end();
     }

@@ -3,6 +3,7 @@
 //! `UPDATE_CASES=1` writes the plans anew; the difference is for review.
 
 mod plan {
+    mod lived;
     mod matrix;
 }
 

@@ -309,6 +309,10 @@ fn resume(step: &mut Step, wanted: &Certificate, entry: Option<&Entry>, live: Op
         return;
     }
     if !step.action.orders() {
+        // The CA never heard of it, and something else is used by now.
+        if attempt.order.is_none() {
+            return;
+        }
         step.action = Action::Renew;
         step.reasons.clear();
         step.due = None;

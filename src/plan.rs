@@ -3,6 +3,7 @@
 //! A plan holds no handles, no clock and no secrets: it can be saved, compared, digested and read by people. Only a
 //! [`VerifiedList`](crate::trust::VerifiedList) can be planned, and only an [`ApprovedPlan`] can be applied.
 
+mod choices;
 pub mod limits;
 pub mod matrix;
 pub mod price;
@@ -17,11 +18,12 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
+pub use choices::Choices;
 pub use limits::{ApprovedPlan, Limits};
 pub use price::{Account, Priced, Share};
 
 use crate::fault::Fault;
-use crate::ledger::{Ledger, Terms};
+use crate::ledger::Ledger;
 use crate::lineage::{Provenance, Revocation, RevocationReason};
 use crate::list::{Certificate, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
@@ -371,19 +373,6 @@ pub struct Observed {
     pub provided: BTreeMap<String, Result<provided::Provided, Fault>>,
     /// What counts against the CAs' limits.
     pub ledger: Ledger,
-}
-
-/// Settings from the runner and from the command line that change a plan.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Choices {
-    /// Time between runs.
-    pub every: Duration,
-    /// Names to act on; everything if empty.
-    pub only: BTreeSet<LineageName>,
-    /// Names to renew although they are not due, with the reason.
-    pub force: BTreeMap<LineageName, String>,
-    /// The CAs and their limits, by authority.
-    pub terms: BTreeMap<String, Terms>,
 }
 
 /// A plan. Steps are sorted by name, one for each lineage of the list and of the store.

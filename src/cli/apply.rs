@@ -14,7 +14,7 @@ use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
 use crate::cli::record::{self, Buckets};
 use crate::cli::reports::{Ended, Reports, reported};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::cli::{ask, plan as plan_command, source, term, wire};
 use crate::event::Listener;
 use crate::fault::Fault;
@@ -41,10 +41,9 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     write::own_folder(&folder)?;
     reports.also(&Report { junit: Some(folder.join("junit.xml")), html: Some(folder.join("html")) })?;
     let source = source::fetch(&session, reports)?;
-    let choices = session.choices(&args.selection)?;
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
+    let choices = session.choices(&args.selection, &source, &looked.observed.inventory)?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
-    session::refuse_unknown(&choices, &plan)?;
     reports.run.inventory = looked.observed.inventory.clone();
     reports.run.unreachable = looked.unreachable.clone();
     if let Some(file) = &args.plan {

@@ -8,7 +8,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
 use crate::cli::probe::{self, Probe};
 use crate::cli::reports::{Ended, Reports, reported};
-use crate::cli::session::{self, Session};
+use crate::cli::session::Session;
 use crate::cli::source::Source;
 use crate::cli::{observe, source, wire};
 use crate::fault::Fault;
@@ -21,10 +21,9 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     reported("plan", &args.report, output, |reports| {
         let session = Session::open(global, "plan", reports)?;
         let source = if args.offline { source::last(&session, reports)? } else { source::fetch(&session, reports)? };
-        let choices = session.choices(&args.selection)?;
         let looked = session.block_on(observe::observe(&session, &source.list, args.offline))?;
+        let choices = session.choices(&args.selection, &source, &looked.observed.inventory)?;
         let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
-        session::refuse_unknown(&choices, &plan)?;
         let probes = if args.probe { session.block_on(probe(&session, &plan))? } else { Vec::new() };
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());

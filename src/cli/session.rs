@@ -11,12 +11,13 @@ use crate::cli::reports::Reports;
 use crate::cli::runtime::runtime;
 use crate::cli::settings;
 use crate::cli::signals::Signals;
+use crate::cli::source::Source;
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fault::Fault;
 use crate::name::LineageName;
-use crate::plan::{Choices, Limits, Plan};
-use crate::port::Clock;
+use crate::plan::{Choices, Limits};
+use crate::port::{Clock, Inventory};
 use crate::report::Check;
 use crate::store::FileStore;
 use crate::store::lock::Lock;
@@ -53,30 +54,19 @@ impl Session {
         Limits { max_changed_percent: limits.max_changed_percent, min_lineages: limits.min_lineages as usize }
     }
 
-    /// The choices of the command line.
-    pub fn choices(&self, selection: &Selection) -> Result<Choices, Failure> {
+    /// The choices of the command line, for this list. While the head is refused a name of that head is no mistake.
+    pub fn choices(&self, selection: &Selection, source: &Source, inventory: &Inventory) -> Result<Choices, Failure> {
         let reason = selection.reason.clone().unwrap_or_default();
         let names = |names: &[String]| names.iter().map(|name| parse_name(name)).collect::<Result<Vec<_>, _>>();
         let force: BTreeMap<_, _> = names(&selection.force)?.into_iter().map(|name| (name, reason.clone())).collect();
         let only = names(&selection.only)?.into_iter().collect();
-        Ok(Choices { every: self.config.every, only, force, terms: self.config.terms() })
-    }
-}
-
-/// Refuses a plan that leaves out what the command line names: a slip of the pen must not pass for nothing to do.
-pub fn refuse_unknown(choices: &Choices, plan: &Plan) -> Result<(), Failure> {
-    let step = |name: &LineageName| plan.steps.iter().find(|step| step.lineage == *name);
-    let unknown = choices.only.iter().chain(choices.force.keys()).find(|name| step(name).is_none());
-    let gone = choices.force.keys().find(|name| step(name).is_some_and(|step| step.certificate.is_none()));
-    let (name, hint) = match (unknown, gone) {
-        (Some(name), _) => (name, "`countersign status` lists the names".to_owned()),
-        (None, Some(name)) => {
-            (name, format!("`countersign revoke {name}` has the CA revoke what the store holds of it"))
+        let choices = Choices { every: self.config.every, only, force, terms: self.config.terms() };
+        if source.refused.is_none() {
+            let known = choices.check(source.list.list(), inventory);
+            known.map_err(|fault| Failure::new(Exit::Usage, Check::Completed, fault))?;
         }
-        (None, None) => return Ok(()),
-    };
-    let fault = Fault::new("run:name", format!("the list has no lineage `{name}`")).hint(hint);
-    Err(Failure::new(Exit::Usage, Check::Completed, fault))
+        Ok(choices)
+    }
 }
 
 pub fn parse_name(text: &str) -> Result<LineageName, Failure> {

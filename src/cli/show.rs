@@ -15,7 +15,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fault::{Fault, Retry};
 use crate::lineage::describe::{Description, describe};
-use crate::lineage::{Revocation, Stored};
+use crate::lineage::{Origin, Revocation, Stored};
 use crate::name::LineageName;
 use crate::plan::days;
 use crate::port::{Clock, Inventory, RenewalInfo, Store};
@@ -143,8 +143,15 @@ fn text(shown: &Shown, now: OffsetDateTime) -> String {
     row("  list", &provenance.list.to_string());
     row("  trust root", &provenance.trust_root.to_string());
     row("  policy", &provenance.policy.as_ref().map_or("none".into(), ToString::to_string));
-    row("ordered at", &format!("{} ({}), stored {}", meta.authority, meta.directory, stamp(meta.stored_at)));
-    row("order", &meta.order_url);
+    match &meta.origin {
+        Origin::Ordered => row("ordered at", &format!("{} ({})", meta.authority, meta.directory)),
+        Origin::Imported(from) => row("imported", &format!("from {from}")),
+        Origin::Provided { word, .. } => row("provided", &format!("by the runner as `{word}`, and never ordered")),
+    }
+    if !meta.order_url.is_empty() {
+        row("order", &meta.order_url);
+    }
+    row("stored", &stamp(meta.stored_at));
     for (bucket, place) in &shown.published {
         row("published", &format!("{bucket}  {place}"));
     }

@@ -6,13 +6,14 @@ use std::path::Path;
 use countersign::audit::findings;
 use countersign::lineage::foreign::{Maker, PLACEHOLDER, check_foreign};
 use countersign::lineage::{CertFacts, Meta, Pems};
-use countersign::port::Store;
+use countersign::port::{Clock, Store};
 use countersign::sandbox::faults::Mishap;
 use countersign::secret::Secret;
 use rcgen::{CertificateParams, DnType, KeyPair};
+use time::Duration;
 use time::macros::datetime;
 
-use super::rig::{Lab, lineage};
+use super::rig::{BUCKET, Lab, lineage};
 
 const WWW: [(&str, &str); 1] = [("www", "www.example.com")];
 
@@ -34,6 +35,20 @@ fn self_signed(domains: &str) -> (String, String) {
     let mut params = CertificateParams::new(names).unwrap();
     params.distinguished_name.push(DnType::CommonName, "Somebody else");
     (key.serialize_pem(), params.self_signed(&key).unwrap().pem())
+}
+
+/// A file of the version that the bucket's pointer names.
+fn published_file(lab: &Lab, name: &str, file: &str) -> String {
+    let object = |key: &str| lab.sandbox.object(BUCKET, &format!("certs/{key}")).unwrap().body;
+    let pointer: serde_json::Value = serde_json::from_slice(&object(&format!("{name}/current.json"))).unwrap();
+    let body = object(&format!("{}{file}", pointer["prefix"].as_str().unwrap()));
+    String::from_utf8(body.to_vec()).unwrap()
+}
+
+/// Operations that the CA or the DNS saw.
+fn asked_of_the_ca(lab: &Lab) -> Vec<String> {
+    let counts = lab.sandbox.log().counts();
+    counts.into_keys().filter(|operation| !operation.contains("Object")).collect()
 }
 
 /// What the audit cannot explain.
@@ -177,14 +192,41 @@ fn somebody_elses_certificate_is_published_and_watched_and_never_ordered() {
     assert_eq!(ran.junit().names("certs.expiry"), ["shop"]);
     assert_eq!((lab.live("shop"), lab.published("shop")), (Some(1), Some(1)));
     assert_eq!(lab.read("state/live/shop/fullchain.pem"), first);
+    assert_eq!(published_file(&lab, "shop", "fullchain.pem"), first);
+    assert_eq!(published_file(&lab, "shop", "privkey.pem"), lab.read("shop.key"));
     lab.done();
     assert_eq!(lab.live("shop"), Some(1));
     let second = provide(&lab, "shop.example.com");
     lab.done();
     assert_eq!((lab.live("shop"), lab.published("shop")), (Some(2), Some(2)));
-    assert_eq!(lab.read("state/live/shop/fullchain.pem"), second);
-    assert_eq!(lab.count("newOrder"), 0);
+    assert_eq!(published_file(&lab, "shop", "fullchain.pem"), second);
+    assert_eq!(asked_of_the_ca(&lab), [""; 0]);
     assert_eq!(unexplained(&lab), Vec::<String>::new());
+}
+
+#[test]
+fn somebody_elses_certificate_that_is_about_to_end_is_told_and_not_ordered() {
+    let lab = Lab::new();
+    provide(&lab, "shop.example.com");
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["shop.example.com".to_owned()]).unwrap();
+    let now = countersign::clock::SystemClock.now();
+    (params.not_before, params.not_after) = (now - Duration::days(88), now + Duration::days(3));
+    lab.write("shop.key", &key.serialize_pem());
+    lab.write("shop.crt", &params.self_signed(&key).unwrap().pem());
+    lab.list(&[("shop", "domains: [shop.example.com], provided: shop")]);
+    for arguments in [&["apply", "--auto-approve"][..], &["plan", "--detailed-exitcode"]] {
+        let ran = lab.run(arguments);
+        assert_eq!(ran.code, Some(0), "{ran:?}");
+        assert!(ran.bad()[0].starts_with("certs.expiry/shop [expiry:floor] "), "{ran:?}");
+    }
+    let ran = lab.run(&["apply", "--auto-approve", "--force", "shop", "--reason", "it ends"]);
+    assert!(ran.code == Some(64) && ran.err.contains("[run:provided]"), "{ran:?}");
+    // What cannot be read takes nothing away.
+    fs::remove_file(lab.path("shop.key")).unwrap();
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.live("shop"), lab.published("shop")), (Some(3), Some(1), Some(1)), "{ran:?}");
+    assert_eq!(asked_of_the_ca(&lab), [""; 0]);
 }
 
 #[test]

@@ -125,3 +125,17 @@ fn what_the_saved_plan_left_out_is_left_out() {
     lab.run(&["plan", "--only", "api", "--out", "plan.json"]);
     assert_eq!((apply(&lab).code, lab.live("api"), lab.live("www")), (Some(0), Some(1), None));
 }
+
+#[test]
+fn a_name_that_is_nowhere_is_not_taken_for_nothing_to_do() {
+    let lab = planned();
+    lab.sandbox.log().clear();
+    let nobody = [&["--only", "nobody"][..], &["--force", "nobody", "--reason", "test"]];
+    for choice in nobody {
+        for command in [&["plan"][..], &["apply", "--auto-approve"]] {
+            let ran = lab.run(&[command, choice].concat());
+            assert!(ran.code == Some(64) && ran.err.contains("[run:name]"), "{ran:?}");
+        }
+    }
+    assert_eq!(lab.count("newOrder"), 0);
+}

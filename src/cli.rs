@@ -36,6 +36,7 @@ mod runtime;
 #[cfg(feature = "sandbox")]
 mod sandbox;
 mod schedule;
+mod schema;
 mod session;
 mod settings;
 mod show;
@@ -127,6 +128,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::SshGate(args) => ssh_gate::run(&global, &args, output),
         Command::Schedule(args) => schedule::run(&global, &args, output),
         Command::IamPolicy(args) => iam_policy::run(&global, &args, output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Completions(args) => completions::run(&args, output),
         Command::Man(args) => man::run(&args, output),
         #[cfg(feature = "sandbox")]

@@ -105,6 +105,8 @@ pub enum Command {
     Schedule(Schedule),
     /// Print the least that AWS must allow, as an IAM policy
     IamPolicy(IamPolicy),
+    /// Print the JSON Schema of a file that people write, for editors and linters
+    Schema(Schema),
     /// Print completions for a shell
     Completions(Completions),
     /// Print the manual page, or write all of them into a folder
@@ -660,6 +662,25 @@ pub enum IamRole {
     Consumer,
     /// The job before the merge: nothing at all
     Validate,
+}
+
+#[derive(Debug, Args)]
+pub struct Schema {
+    /// Which file
+    #[arg(value_name = "FILE", value_enum)]
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchemaOf {
+    /// The list of a config repo
+    List,
+    /// Who may change what in it
+    Policy,
+    /// The runner's configuration
+    Config,
+    /// What a consumer pulls
+    Pull,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,7 @@ mod iam_policy;
 mod init;
 mod network;
 mod printed;
+mod schema;
 mod terminal;
 
 use std::fs;

@@ -10,6 +10,7 @@ mod issued;
 mod placeholder;
 pub mod publish;
 mod records;
+mod rehearsal;
 pub mod revoke;
 mod spending;
 mod stop;
@@ -28,11 +29,11 @@ use crate::fault::Fault;
 use crate::journal::{Attempt, Entry};
 use crate::ledger::{Ledger, Terms};
 use crate::lineage::{Pems, Stored};
-use crate::list::Certificate;
+use crate::list::{Certificate, ChallengeType};
 use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, ApprovedPlan, Basis, Step};
-use crate::port::{Bucket, Ca, Clock, Dns, Inventory, ObjectSummary, Store};
+use crate::port::{Bucket, Ca, Clock, Inventory, ObjectSummary, Solver, Store};
 
 pub use stop::Stop;
 
@@ -51,7 +52,8 @@ pub struct Target {
 pub struct Ports {
     /// By name of the authority.
     pub cas: BTreeMap<String, Arc<dyn Ca>>,
-    pub dns: Arc<dyn Dns>,
+    /// By what they answer. There is one for each type of challenge.
+    pub solvers: BTreeMap<ChallengeType, Arc<dyn Solver>>,
     pub store: Arc<dyn Store>,
     pub targets: BTreeMap<String, Target>,
     /// Buckets that could not be listed. Certificates are issued all the same, and uploaded by a later run.
@@ -67,11 +69,17 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
 }
 
+impl Ports {
+    fn solver(&self, challenge: ChallengeType) -> &dyn Solver {
+        self.solvers[&challenge].as_ref()
+    }
+}
+
 /// What an apply did.
 pub struct Applied {
     /// One for each step that was to change something, in the order of the plan.
     pub outcomes: Vec<Outcome>,
-    /// TXT records that could not be taken away. The next run tries again.
+    /// What could not be taken away of what was placed for a CA. The next run tries again.
     pub left_behind: Vec<Fault>,
     /// Revocations that were asked for, also those of earlier runs.
     pub revoked: Vec<Revoking>,

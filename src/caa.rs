@@ -1,11 +1,11 @@
 //! CAA: who may issue for a name (RFC 8659), narrowed to an account and a method (RFC 8657). Pure.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use serde::Serialize;
 
-/// The method of all orders, as `validationmethods` calls it.
-const METHOD: &str = "dns-01";
+use crate::list::ChallengeType;
 
 /// One CAA record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -31,6 +31,8 @@ pub struct Applicant {
     pub identities: Vec<String>,
     /// URL of the account, once there is one.
     pub account: Option<String>,
+    /// How control over names is shown to it (RFC 8657 section 4).
+    pub methods: BTreeSet<ChallengeType>,
 }
 
 /// What the record set says to an applicant.
@@ -52,8 +54,8 @@ pub fn tree(name: &str) -> impl Iterator<Item = &str> {
     std::iter::successors(Some(name), |name| name.split_once('.').map(|(_, parent)| parent))
 }
 
-/// Judges one identifier. `wildcard` is whether it begins with `*.`.
-pub fn judge(found: Option<&RecordSet>, wildcard: bool, us: &Applicant) -> Judgement {
+/// Judges one identifier that is validated by `method`. `wildcard` is whether it begins with `*.`.
+pub fn judge(found: Option<&RecordSet>, wildcard: bool, method: ChallengeType, us: &Applicant) -> Judgement {
     let Some(RecordSet { at, properties }) = found else { return Judgement::Open };
     let at = at.clone();
     if let Some(strange) = properties.iter().find(|property| property.critical && !property.is_known()) {
@@ -69,7 +71,7 @@ pub fn judge(found: Option<&RecordSet>, wildcard: bool, us: &Applicant) -> Judge
         return Judgement::Loose { at, why: "it restricts nothing".into() };
     }
     let grants: Vec<(&Property, Grant)> = relevant.into_iter().map(|one| (one, Grant::parse(&one.value))).collect();
-    if !grants.iter().any(|(_, grant)| grant.allows(us)) {
+    if !grants.iter().any(|(_, grant)| grant.allows(method, us)) {
         let values: Vec<String> = grants.iter().map(|(property, _)| property.to_string()).collect();
         return Judgement::Forbidden { at, why: format!("it says {}", values.join(", ")) };
     }
@@ -83,7 +85,9 @@ pub fn judge(found: Option<&RecordSet>, wildcard: bool, us: &Applicant) -> Judge
 pub fn record(zone: &str, us: &Applicant) -> Option<String> {
     let identity = us.identities.first()?;
     let account = us.account.as_ref().map(|account| format!("; accounturi={account}")).unwrap_or_default();
-    Some(format!("{zone}. CAA 0 issue \"{identity}{account}; validationmethods={METHOD}\""))
+    let methods: Vec<&str> = us.methods.iter().map(|method| method.as_str()).collect();
+    let methods = methods.join(",");
+    Some(format!("{zone}. CAA 0 issue \"{identity}{account}; validationmethods={methods}\""))
 }
 
 impl Property {
@@ -135,32 +139,39 @@ impl Grant {
         Self::Issuer { domain, accounts, methods }
     }
 
-    fn allows(&self, us: &Applicant) -> bool {
-        let Self::Issuer { domain, accounts, methods } = self else { return false };
+    fn names(&self, us: &Applicant) -> bool {
+        let Self::Issuer { domain, accounts, .. } = self else { return false };
         us.identities.iter().any(|identity| identity.eq_ignore_ascii_case(domain))
             && accounts.len() <= 1
             && accounts.iter().all(|account| Some(account) == us.account.as_ref())
-            && methods.iter().all(|methods| methods.iter().any(|method| method == METHOD))
     }
 
-    /// Whether it grants nothing to anybody but this account by this method.
+    fn allows(&self, method: ChallengeType, us: &Applicant) -> bool {
+        let Self::Issuer { methods, .. } = self else { return false };
+        self.names(us) && methods.iter().all(|methods| methods.iter().any(|one| one == method.as_str()))
+    }
+
+    /// Whether it grants nothing to anybody but this account by its methods.
     fn is_sealed(&self, us: &Applicant) -> bool {
+        let ours =
+            |methods: &Vec<String>| methods.iter().all(|one| us.methods.iter().any(|method| one == method.as_str()));
         match self {
             Self::Nobody => true,
-            Self::Issuer { accounts, methods, .. } => {
-                self.allows(us) && accounts.len() == 1 && methods.iter().any(|methods| *methods == [METHOD])
-            }
+            Self::Issuer { accounts, methods, .. } => self.names(us) && accounts.len() == 1 && methods.iter().any(ours),
         }
     }
 
     fn who(&self, us: &Applicant) -> String {
         match self {
             Self::Nobody => "nobody".into(),
-            Self::Issuer { domain, .. } if !self.allows(us) => format!("{domain} issue too"),
+            Self::Issuer { domain, .. } if !self.names(us) => format!("{domain} issue too"),
             Self::Issuer { domain, accounts, .. } if accounts.is_empty() => {
                 format!("every account of {domain} have certificates")
             }
-            Self::Issuer { .. } => "other methods than dns-01 prove control".into(),
+            Self::Issuer { .. } => {
+                let methods: Vec<&str> = us.methods.iter().map(|method| method.as_str()).collect();
+                format!("other methods than {} prove control", methods.join(" and "))
+            }
         }
     }
 }
@@ -168,11 +179,16 @@ impl Grant {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use ChallengeType::{Dns01, Http01};
 
     const ACCOUNT: &str = "https://ca.test/acct/1";
 
     fn us() -> Applicant {
-        Applicant { identities: vec!["ca.test".into()], account: Some(ACCOUNT.into()) }
+        Applicant {
+            identities: vec!["ca.test".into()],
+            account: Some(ACCOUNT.into()),
+            methods: BTreeSet::from([Dns01]),
+        }
     }
 
     fn set(records: &[(&str, &str)]) -> RecordSet {
@@ -184,7 +200,7 @@ mod tests {
     }
 
     fn verdict(records: &[(&str, &str)], wildcard: bool) -> &'static str {
-        match judge(Some(&set(records)), wildcard, &us()) {
+        match judge(Some(&set(records)), wildcard, Dns01, &us()) {
             Judgement::Open => "open",
             Judgement::Sealed { .. } => "sealed",
             Judgement::Loose { .. } => "loose",
@@ -199,7 +215,7 @@ mod tests {
 
     #[test]
     fn without_any_record_everybody_may_issue() {
-        assert_eq!(judge(None, false, &us()), Judgement::Open);
+        assert_eq!(judge(None, false, Dns01, &us()), Judgement::Open);
     }
 
     #[test]
@@ -258,7 +274,7 @@ mod tests {
     fn an_account_that_is_not_made_yet_meets_no_accounturi() {
         let us = Applicant { account: None, ..us() };
         let found = set(&[("issue", "ca.test; accounturi=https://ca.test/acct/1")]);
-        assert!(matches!(judge(Some(&found), false, &us), Judgement::Forbidden { .. }));
+        assert!(matches!(judge(Some(&found), false, Dns01, &us), Judgement::Forbidden { .. }));
     }
 
     #[test]
@@ -271,5 +287,18 @@ mod tests {
         let value = line.split('"').nth(1).unwrap();
         assert_eq!(verdict(&[("issue", value)], false), "sealed");
         assert_eq!(verdict(&[("issue", value)], true), "sealed");
+    }
+
+    #[test]
+    fn a_record_for_both_methods_seals_a_runner_that_uses_both() {
+        let us = Applicant { methods: BTreeSet::from([Dns01, Http01]), ..us() };
+        let line = record("example.com", &us).unwrap();
+        let value = line.split('"').nth(1).unwrap();
+        assert!(value.ends_with("validationmethods=dns-01,http-01"), "{value}");
+        let found = set(&[("issue", value)]);
+        assert_eq!(judge(Some(&found), false, Http01, &us), Judgement::Sealed { at: "example.com".into() });
+        let narrow = set(&[("issue", "ca.test; accounturi=https://ca.test/acct/1; validationmethods=dns-01")]);
+        assert!(matches!(judge(Some(&narrow), false, Http01, &us), Judgement::Forbidden { .. }));
+        assert!(matches!(judge(Some(&narrow), false, Dns01, &us), Judgement::Sealed { .. }));
     }
 }

@@ -1,5 +1,6 @@
 //! The runner's config: what is asked of this host and never read from the config repo.
 
+mod challenge;
 mod hooks;
 pub(crate) mod parse;
 pub mod pull;
@@ -14,6 +15,7 @@ use time::Duration;
 
 use crate::ledger::bucket::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
 use crate::ledger::{self, Terms};
+use crate::list::ChallengeType;
 use crate::list::parse::Known;
 use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
@@ -38,6 +40,8 @@ pub struct Config {
     /// With those that are built in.
     pub authorities: BTreeMap<String, Authority>,
     pub dns: Dns,
+    /// For http-01. Without, this host cannot answer it.
+    pub http: Option<Http>,
     pub buckets: BTreeMap<String, Bucket>,
     /// Somebody else's certificates, by the words that lists use.
     pub provided: BTreeMap<String, Provided>,
@@ -121,6 +125,42 @@ pub enum Hmac {
 #[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Dns {
     pub route53: Route53,
+    /// Hooks for other providers, by a word of one's own.
+    pub exec: BTreeMap<String, Exec>,
+}
+
+/// A program that writes TXT records, in acmetool's protocol.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Exec {
+    /// A path, or a name in the folder that ACME_HOOKS_DIR names.
+    pub command: PathBuf,
+    /// Names at and below these are its. If there are none, it takes all that nobody else takes.
+    pub zones: BTreeSet<String>,
+    /// Variables of our environment that it gets.
+    pub env: BTreeSet<String>,
+    /// For one call; 2 min if not said.
+    pub timeout: Duration,
+    /// How many calls run at a time; 1 if not said.
+    pub parallel: u32,
+}
+
+impl Exec {
+    /// Whether it writes for all names that nobody else has, instead of Route53.
+    pub fn takes_the_rest(&self) -> bool {
+        self.zones.is_empty()
+    }
+}
+
+/// The folder from which web servers answer http-01.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Http {
+    pub folder: PathBuf,
+    /// Of the files; 0644 if not said.
+    pub mode: u32,
+    /// Where this host reaches the web servers; 80 if not said.
+    pub port: u16,
+    /// Whether this host looks before the CA does.
+    pub preflight: bool,
 }
 
 /// Route53, its credentials and what is known of its zones.
@@ -230,6 +270,12 @@ impl Config {
             }
         }
         self.trust.allowed_signers = base.join(&self.trust.allowed_signers);
+        for exec in self.dns.exec.values_mut().filter(|exec| exec.command.components().count() > 1) {
+            exec.command = base.join(&exec.command);
+        }
+        if let Some(http) = &mut self.http {
+            http.folder = base.join(&http.folder);
+        }
         for provided in self.provided.values_mut() {
             let paths = [&mut provided.cert, &mut provided.key].into_iter().chain(provided.chain.as_mut());
             paths.for_each(|path| *path = base.join(&*path));
@@ -243,12 +289,21 @@ impl Config {
         self.authorities.iter().map(|(name, authority)| (name.clone(), terms(authority))).collect()
     }
 
+    /// Whether this host can answer such challenges.
+    fn answers(&self, challenge: ChallengeType) -> bool {
+        match challenge {
+            ChallengeType::Dns01 => true,
+            ChallengeType::Http01 => self.http.is_some(),
+        }
+    }
+
     /// What the list may refer to.
     pub fn known(&self) -> Known {
         Known {
             authorities: self.authorities.keys().cloned().collect(),
             buckets: self.buckets.keys().cloned().collect(),
             provided: self.provided.keys().cloned().collect(),
+            challenges: ChallengeType::ALL.into_iter().filter(|one| self.answers(*one)).collect(),
         }
     }
 }

@@ -1,9 +1,10 @@
-//! The DNS adapter: [`port::Dns`](crate::port::Dns) over Route53, with look-ups of its own.
+//! The DNS adapter: [`Solver`] for dns-01 over Route53 and over hooks, with look-ups of its own.
 //!
-//! `zone`, `batch` and `txt` are pure. `edit` is the compare and swap, `route53` the API, `lookup` asks name servers.
+//! `zone`, `batch` and `txt` are pure. `edit` is the compare and swap, `route53` the API, `hook` runs programs for zones
+//! of other providers, `lookup` asks name servers.
 
-use std::collections::BTreeMap;
-use std::net::SocketAddr;
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::{IpAddr, SocketAddr};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -14,12 +15,13 @@ use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
 use crate::fault::Fault;
-use crate::journal::{RecordSet, Txt};
-use crate::port::{Change, Dns};
+use crate::journal::{Proof, RecordSet, Txt};
+use crate::port::{Addresses, Answer, Change, Solver};
 
 mod batch;
 mod caa;
 mod edit;
+mod hook;
 mod lookup;
 mod route53;
 mod servers;
@@ -27,6 +29,8 @@ mod txt;
 mod zone;
 
 pub use caa::CaaLookup;
+pub use hook::{Hook, check as check_hook};
+pub use zone::hook as hook_of;
 
 use batch::Wish;
 use edit::Wanted;
@@ -41,7 +45,7 @@ const POLLS_APART: Duration = Duration::from_millis(250);
 /// How long a value may take to be answered.
 const VISIBLE: Duration = Duration::from_secs(60);
 
-/// `dns.route53` of the runner's configuration.
+/// `dns` of the runner's configuration.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// Of new record sets, in seconds.
@@ -53,22 +57,38 @@ pub struct Settings {
     /// Asked instead of the system's resolver, and instead of the zone's own servers. They must not cache: a name
     /// that was missing once would stay missing.
     pub nameservers: Vec<SocketAddr>,
+    /// By the word of the configuration.
+    pub hooks: BTreeMap<String, Hook>,
+    /// The word of the hook that takes a zone, by the name of the zone.
+    pub hook_zones: BTreeMap<String, String>,
+    /// The word of the hook for all other names, instead of Route53.
+    pub other_zones: Option<String>,
 }
 
 impl Default for Settings {
     /// Discovery by this host's own resolver, and a TTL of a minute: a wrong answer is soon forgotten.
     fn default() -> Self {
-        Self { ttl: 60, pins: BTreeMap::new(), hosted_zone: None, nameservers: Vec::new() }
+        Self {
+            ttl: 60,
+            pins: BTreeMap::new(),
+            hosted_zone: None,
+            nameservers: Vec::new(),
+            hooks: BTreeMap::new(),
+            hook_zones: BTreeMap::new(),
+            other_zones: None,
+        }
     }
 }
 
-/// Challenge records in Route53.
+/// Challenge records in Route53, or wherever hooks write them.
 #[derive(Debug)]
-pub struct Route53Dns {
+pub struct DnsSolver {
     api: Route53,
     ttl: i64,
     pins: Vec<Zone>,
-    hosted_zone: Option<ZoneId>,
+    /// For names that no pin takes.
+    others: Option<ZoneId>,
+    hooks: BTreeMap<String, Hook>,
     nameservers: Vec<SocketAddr>,
     lookup: OnceCell<Lookup>,
     /// Public hosted zones, listed once.
@@ -77,15 +97,18 @@ pub struct Route53Dns {
     waits: AtomicU32,
 }
 
-impl Route53Dns {
+impl DnsSolver {
     /// Fails on an id that is none. Opens no connection.
     pub fn new(settings: Settings, sdk: &SdkConfig) -> Result<Self, Fault> {
         let pins = settings.pins.iter().map(|(name, id)| Ok(Zone::new(name, ZoneId::parse(id)?)));
+        let taken = settings.hook_zones.iter().map(|(name, word)| Ok(Zone::new(name, ZoneId::of_hook(word))));
+        let hosted = settings.hosted_zone.as_deref().map(ZoneId::parse).transpose()?;
         Ok(Self {
             api: Route53::new(sdk),
             ttl: settings.ttl,
-            pins: pins.collect::<Result<_, Fault>>()?,
-            hosted_zone: settings.hosted_zone.as_deref().map(ZoneId::parse).transpose()?,
+            pins: pins.chain(taken).collect::<Result<_, Fault>>()?,
+            others: settings.other_zones.as_deref().map(ZoneId::of_hook).or(hosted),
+            hooks: settings.hooks,
             nameservers: settings.nameservers,
             lookup: OnceCell::new(),
             zones: OnceCell::new(),
@@ -94,49 +117,96 @@ impl Route53Dns {
     }
 
     async fn lookup(&self) -> Result<&Lookup, Fault> {
-        let open = || async {
-            if self.nameservers.is_empty() { Lookup::system() } else { Lookup::recursive(&self.nameservers) }
-        };
-        self.lookup.get_or_try_init(open).await
+        open(&self.lookup, &self.nameservers).await
     }
 
     async fn locate_one(&self, base: &str) -> Result<RecordSet, Fault> {
-        let name = self.lookup().await?.follow(&format!("_acme-challenge.{base}")).await?;
-        let zone = self.zone_of(&name).await?.to_string();
-        Ok(RecordSet { zone, name })
+        let name = self.lookup().await?.follow(&format!("{}{base}", hook::LABEL)).await?;
+        let zone = self.zone_of(&name).await?;
+        if let Some(word) = zone.hook().filter(|_| !name.starts_with(hook::LABEL)) {
+            let text = format!("the challenge of {base} leads to {name}, where the hook `{word}` cannot write");
+            return Err(
+                Fault::new("exec:cname", text).hint("let the CNAME lead to a name that begins with `_acme-challenge.`")
+            );
+        }
+        Ok(RecordSet { zone: zone.to_string(), name })
     }
 
     async fn zone_of(&self, name: &str) -> Result<&ZoneId, Fault> {
         if let Some(pin) = zone::choose(&self.pins, name)? {
             return Ok(&pin.id);
         }
-        if let Some(id) = &self.hosted_zone {
+        if let Some(id) = &self.others {
             return Ok(id);
         }
         let zones = self.zones.get_or_try_init(|| self.api.zones()).await?;
         zone::choose(zones, name)?.map(|zone| &zone.id).ok_or_else(|| zone::none_for(name, zones))
     }
 
-    /// Zones beside each other, the batches of one zone one after the other.
-    async fn carry_out(&self, records: &[Txt], wish: Wish) -> Vec<Change> {
-        let mut zones: BTreeMap<&str, Wanted> = BTreeMap::new();
-        for txt in records {
-            let names = zones.entry(&txt.set.zone).or_default();
-            names.entry(txt.set.name.clone()).or_default().insert(txt.value.clone());
-        }
-        let work = zones.into_iter().map(|(zone, wanted)| edit::carry_out(&self.api, zone, wanted, wish));
-        join_all(work).await.concat()
-    }
-}
-
-#[async_trait]
-impl Dns for Route53Dns {
-    async fn locate(&self, bases: &[String]) -> Vec<Result<RecordSet, Fault>> {
+    /// Where the challenge records of `bases` live. In the order of `bases`.
+    pub async fn sets(&self, bases: &[String]) -> Vec<Result<RecordSet, Fault>> {
         side_by_side(bases.iter().map(|base| self.locate_one(base)).collect()).await
     }
 
+    /// Zones beside each other, the batches of one zone one after the other.
+    async fn carry_out(&self, records: &[Proof], wish: Wish) -> Vec<Change> {
+        let mut zones: BTreeMap<&str, Vec<&Txt>> = BTreeMap::new();
+        for txt in txts(records) {
+            zones.entry(&txt.set.zone).or_default().push(txt);
+        }
+        let work = zones.into_iter().map(|(zone, records)| self.change(zone, records, wish));
+        join_all(work).await.concat()
+    }
+
+    async fn change(&self, zone: &str, records: Vec<&Txt>, wish: Wish) -> Vec<Change> {
+        let Some(word) = zone::hook(zone) else {
+            let mut wanted = Wanted::new();
+            for txt in records {
+                wanted.entry(txt.set.name.clone()).or_default().insert(txt.value.clone());
+            }
+            return edit::carry_out(&self.api, zone, wanted, wish).await;
+        };
+        let records: Vec<Txt> = records.into_iter().cloned().collect();
+        match (self.hooks.get(word), wish) {
+            (Some(hook), Wish::Present(_)) => hook.present(records).await,
+            (Some(hook), Wish::Absent) => hook.clean_up(records).await,
+            (None, _) => {
+                let fault = Fault::new("exec:unknown", format!("the runner's config has no hook `{word}` any more"))
+                    .hint("bring it back under `dns.exec` until its records are gone");
+                let refused = |txt| Change { records: vec![Proof::Txt(txt)], result: Err(fault.clone()) };
+                records.into_iter().map(refused).collect()
+            }
+        }
+    }
+}
+
+fn txts(records: &[Proof]) -> impl Iterator<Item = &Txt> {
+    records.iter().filter_map(|record| match record {
+        Proof::Txt(txt) => Some(txt),
+        Proof::File(_) => None,
+    })
+}
+
+#[async_trait]
+impl Solver for DnsSolver {
+    /// The API alone would not say whether a CA will see the record.
+    fn rehearsal(&self, _: &[String]) -> Vec<Result<Proof, Fault>> {
+        Vec::new()
+    }
+
+    async fn locate(&self, answers: &[(String, Answer)]) -> Vec<Result<Proof, Fault>> {
+        let bases: BTreeSet<&String> = answers.iter().map(|(base, _)| base).collect();
+        let bases: Vec<String> = bases.into_iter().cloned().collect();
+        let sets: BTreeMap<&String, _> = bases.iter().zip(self.sets(&bases).await).collect();
+        let proof = |(base, answer): &(String, Answer)| match answer {
+            Answer::Txt(value) => Ok(Proof::Txt(Txt { set: sets[base].clone()?, value: value.clone() })),
+            Answer::File { .. } => Err(Fault::new("dns:not-txt", format!("{base}: a file is no answer in DNS"))),
+        };
+        answers.iter().map(proof).collect()
+    }
+
     /// A change whose values were all there already has an empty id: there is nothing to wait for.
-    async fn present(&self, records: &[Txt]) -> Vec<Change> {
+    async fn present(&self, records: &[Proof]) -> Vec<Change> {
         self.carry_out(records, Wish::Present(self.ttl)).await
     }
 
@@ -156,16 +226,43 @@ impl Dns for Route53Dns {
         Ok(())
     }
 
-    async fn visible(&self, records: &[Txt]) -> Vec<Result<(), Fault>> {
+    async fn visible(&self, records: &[Proof]) -> Vec<Result<(), Fault>> {
+        let records: Vec<Txt> = txts(records).cloned().collect();
         match self.lookup().await {
-            Ok(lookup) => servers::wait_until_visible(lookup, &self.nameservers, records, VISIBLE).await,
+            Ok(lookup) => servers::wait_until_visible(lookup, &self.nameservers, &records, VISIBLE).await,
             Err(fault) => vec![Err(fault); records.len()],
         }
     }
 
-    async fn clean_up(&self, records: &[Txt]) -> Vec<Change> {
+    async fn clean_up(&self, records: &[Proof]) -> Vec<Change> {
         self.carry_out(records, Wish::Absent).await
     }
+}
+
+/// Addresses as a CA would find them: without this host's own file of hosts.
+#[derive(Debug)]
+pub struct HostLookup {
+    nameservers: Vec<SocketAddr>,
+    lookup: OnceCell<Lookup>,
+}
+
+impl HostLookup {
+    /// Asks `nameservers`, or the resolver of this host if there are none.
+    pub fn new(nameservers: &[SocketAddr]) -> Self {
+        Self { nameservers: nameservers.to_owned(), lookup: OnceCell::new() }
+    }
+}
+
+#[async_trait]
+impl Addresses for HostLookup {
+    async fn of(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        open(&self.lookup, &self.nameservers).await?.addresses(host).await
+    }
+}
+
+async fn open<'a>(lookup: &'a OnceCell<Lookup>, nameservers: &[SocketAddr]) -> Result<&'a Lookup, Fault> {
+    let open = || async { if nameservers.is_empty() { Lookup::system() } else { Lookup::recursive(nameservers) } };
+    lookup.get_or_try_init(open).await
 }
 
 /// One of the changes that are waited for at a time.

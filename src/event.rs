@@ -5,10 +5,12 @@ use crate::outcome::Outcome;
 /// The phases of the wave, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
+    Rehearsal,
     Orders,
     Authorizations,
     Dns,
-    Insync,
+    Files,
+    Visible,
     Validation,
     Finalize,
     Publish,
@@ -18,14 +20,16 @@ pub enum Phase {
 impl Phase {
     pub fn text(self) -> &'static str {
         match self {
+            Self::Rehearsal => "trying the web servers",
             Self::Orders => "ordering",
             Self::Authorizations => "fetching authorizations",
             Self::Dns => "writing TXT records",
-            Self::Insync => "waiting for DNS",
+            Self::Files => "writing token files",
+            Self::Visible => "waiting until the answers can be seen",
             Self::Validation => "waiting for validation",
             Self::Finalize => "finalizing",
             Self::Publish => "publishing",
-            Self::CleanUp => "removing TXT records",
+            Self::CleanUp => "removing the answers",
         }
     }
 }

@@ -37,6 +37,8 @@ pub const OTHER_PLACES: [&str; 6] =
 
 /// Those of a pull.
 pub const PULL_PLACES: [&str; 3] = ["after-release", "after-swap", "after-reload"];
+/// Those that only a run passes that tries web servers before it orders.
+pub const REHEARSAL: [&str; 2] = ["after-rehearsal-journaled", "after-rehearsal"];
 
 /// The process ends here if a test asked for it.
 #[cfg(feature = "sandbox")]
@@ -46,7 +48,7 @@ pub fn reach(place: &'static str) {
 
     static WANTED: OnceLock<Option<Wanted>> = OnceLock::new();
     static REACHED: AtomicUsize = AtomicUsize::new(0);
-    let listed = [&PLACES[..], &OTHER_PLACES, &PULL_PLACES].concat();
+    let listed = [&PLACES[..], &OTHER_PLACES, &PULL_PLACES, &REHEARSAL].concat();
     debug_assert!(listed.contains(&place), "{place} is not listed");
     let wanted = WANTED.get_or_init(|| std::env::var(VARIABLE).ok().map(|text| parse(&text)));
     if let Some(wanted) = wanted.as_ref().filter(|wanted| wanted.place == place)

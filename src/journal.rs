@@ -1,18 +1,20 @@
 //! The journal: what must survive a crash, and what to do next.
 //!
 //! The CA remembers orders, authorizations and certificates. The journal keeps only what the CA cannot tell:
-//! the key and CSR (before the order), the order's URL (before the challenge), the TXT values (before the DNS
-//! change). A fresh run and a resumed run are the same code: [`next`] decides from the entry and from what the
+//! the key and CSR (before the order), the order's URL (before the challenge), the TXT values and token files (before
+//! they are placed). A fresh run and a resumed run are the same code: [`next`] decides from the entry and from what the
 //! server says.
 
 use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use time::{Duration, OffsetDateTime};
 
 use crate::fault::{Fault, Retry};
 use crate::lineage::{Provenance, Revocation};
-use crate::list::{Certificate, KeyType};
+use crate::list::{Certificate, ChallengeType, KeyType};
 use crate::name::{Identifier, LineageName};
 
 /// The schema of a journal entry. A newer one is refused, never overwritten.
@@ -33,6 +35,61 @@ pub struct Txt {
     #[serde(flatten)]
     pub set: RecordSet,
     pub value: String,
+}
+
+/// One file that this tool puts into a folder from which web servers answer http-01 (RFC 8555 section 8.3).
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct TokenFile {
+    pub folder: PathBuf,
+    /// The name under which the CA asks for it.
+    pub host: String,
+    /// The file's name.
+    pub token: String,
+    pub content: String,
+}
+
+/// What stands somewhere so that a CA sees who controls a name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Proof {
+    Txt(Txt),
+    File(TokenFile),
+}
+
+/// Where proofs are placed and taken away together.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// By the provider's id.
+    Zone(String),
+    Folder(PathBuf),
+}
+
+impl Proof {
+    pub fn place(&self) -> Place {
+        match self {
+            Self::Txt(txt) => Place::Zone(txt.set.zone.clone()),
+            Self::File(file) => Place::Folder(file.folder.clone()),
+        }
+    }
+}
+
+impl Place {
+    /// The way of showing control that uses such places.
+    pub fn challenge(&self) -> ChallengeType {
+        match self {
+            Self::Zone(_) => ChallengeType::Dns01,
+            Self::Folder(_) => ChallengeType::Http01,
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Zone(id) => write!(f, "zone {id}"),
+            Self::Folder(path) => write!(f, "folder {}", path.display()),
+        }
+    }
 }
 
 /// What one order is for. The private key is kept beside the entry, in a file of its own.
@@ -97,9 +154,9 @@ pub struct Entry {
     pub lineage: LineageName,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub attempt: Option<Attempt>,
-    /// TXT values that were or will be placed, until they are known to be gone.
+    /// What was or will be placed, until it is known to be gone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub records: Vec<Txt>,
+    pub records: Vec<Proof>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failures: Option<Failures>,
     /// Written before the CA hears of it, until it has said yes.
@@ -142,7 +199,7 @@ impl Entry {
 pub fn is_outage(fault: &Fault) -> bool {
     let origin = fault.code.split(':').next().unwrap_or_default();
     let busy = ["acme:timeout", "acme:unreachable", "acme:clock", "acme:serverInternal", "acme:malformed-reply"];
-    matches!(origin, "route53" | "dns" | "aws" | "store" | "run" | "key")
+    matches!(origin, "route53" | "dns" | "http" | "exec" | "program" | "aws" | "store" | "run" | "key")
         || busy.contains(&fault.code.as_str())
         || fault.code.starts_with("acme:http-5")
 }

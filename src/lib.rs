@@ -39,4 +39,5 @@ pub mod served;
 pub mod source;
 pub mod store;
 pub mod trust;
+pub mod web;
 pub mod yaml;

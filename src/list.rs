@@ -56,6 +56,26 @@ pub enum ChallengeType {
     /// RFC 8555 section 8.4.
     #[serde(rename = "dns-01")]
     Dns01,
+    /// RFC 8555 section 8.3.
+    #[serde(rename = "http-01")]
+    Http01,
+}
+
+impl ChallengeType {
+    pub const ALL: [Self; 2] = [Self::Dns01, Self::Http01];
+
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Dns01 => "dns-01",
+            Self::Http01 => "http-01",
+        }
+    }
+}
+
+impl fmt::Display for ChallengeType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.as_str())
+    }
 }
 
 /// One certificate that the list asks for, defaults filled in.

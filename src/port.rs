@@ -2,6 +2,7 @@
 //!
 //! Adapters implement one each and never import each other. Contracts stand here.
 
+use core::net::IpAddr;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -9,9 +10,10 @@ use async_trait::async_trait;
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
-use crate::journal::{Entry, RecordSet, Status, Txt};
+use crate::journal::{Entry, Proof, Status};
 use crate::ledger::Ledger;
 use crate::lineage::{Imported, Meta, Pems, RevocationReason, Revoked, Stored};
+use crate::list::ChallengeType;
 use crate::name::{Identifier, LineageName};
 use crate::secret::Secret;
 
@@ -38,12 +40,20 @@ pub struct Authorization {
     pub challenge: Option<Challenge>,
 }
 
-/// A pending dns-01 challenge (RFC 8555 section 8.4).
+/// A pending challenge.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Challenge {
     pub url: String,
-    /// What the TXT record must hold.
-    pub txt: String,
+    pub answer: Answer,
+}
+
+/// What the CA wants to find.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// dns-01: the value of a TXT record (RFC 8555 section 8.4).
+    Txt(String),
+    /// http-01: a file with the token's name (RFC 8555 section 8.3).
+    File { token: String, content: String },
 }
 
 /// When to renew, as the CA suggests (RFC 9773 section 4.2).
@@ -93,35 +103,48 @@ pub trait Order: Send {
     /// How long the CA asked to be left alone before the next `refresh`, counted from now.
     fn rest(&self) -> Duration;
     async fn refresh(&mut self) -> Result<Status, Fault>;
-    async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault>;
+    /// With the challenges of one type, as far as they are to be answered.
+    async fn authorizations(&mut self, challenge: ChallengeType) -> Result<Vec<Authorization>, Fault>;
     /// Says that a challenge can be validated.
     async fn set_ready(&mut self, challenge_url: &str) -> Result<(), Fault>;
     /// Sends the CSR (DER). A lost answer is harmless: `refresh` tells.
     async fn finalize(&mut self, csr: &[u8]) -> Result<Status, Fault>;
 }
 
-/// One accepted or refused batch of DNS changes.
+/// One accepted or refused batch of changes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Change {
-    /// The values that this batch is about.
-    pub records: Vec<Txt>,
+    /// What this batch is about.
+    pub records: Vec<Proof>,
     /// The provider's id of the change, or why it was refused.
     pub result: Result<String, Fault>,
 }
 
-/// The DNS provider of the challenge records.
+/// One way of showing control over names: where answers go, and how they get there and away.
+///
+/// Solvers see only what is theirs: answers and proofs of one challenge type.
 #[async_trait]
-pub trait Dns: Send + Sync {
-    /// Where the challenge records of `bases` live. In the order of `bases`.
-    async fn locate(&self, bases: &[String]) -> Vec<Result<RecordSet, Fault>>;
-    /// Adds values beside whatever is there. Adding a value twice is no error. Every value stands in exactly one change.
-    async fn present(&self, records: &[Txt]) -> Vec<Change>;
+pub trait Solver: Send + Sync {
+    /// What to try out before a CA is asked for anything: proofs of our own making, in the order of `bases`. None if
+    /// nothing can be learned from it.
+    fn rehearsal(&self, bases: &[String]) -> Vec<Result<Proof, Fault>>;
+    /// Where each answer goes: a base and what the CA wants to find for it. In the order of `answers`. Changes nothing.
+    async fn locate(&self, answers: &[(String, Answer)]) -> Vec<Result<Proof, Fault>>;
+    /// Adds proofs beside whatever is there. Adding one twice is no error. Every proof stands in exactly one change.
+    async fn present(&self, records: &[Proof]) -> Vec<Change>;
     /// Returns when the provider says that all its servers have the change.
     async fn settled(&self, change: &Change) -> Result<(), Fault>;
-    /// Asks the authoritative servers for each value. In the order of `records`.
-    async fn visible(&self, records: &[Txt]) -> Vec<Result<(), Fault>>;
-    /// Takes away exactly these values. A value that is gone already is no error. Does not wait.
-    async fn clean_up(&self, records: &[Txt]) -> Vec<Change>;
+    /// Looks at each proof as a CA will. In the order of `records`.
+    async fn visible(&self, records: &[Proof]) -> Vec<Result<(), Fault>>;
+    /// Takes away exactly these proofs. One that is gone already is no error. Does not wait.
+    async fn clean_up(&self, records: &[Proof]) -> Vec<Change>;
+}
+
+/// Addresses of hosts.
+#[async_trait]
+pub trait Addresses: Send + Sync {
+    /// All of them, IPv6 first. None if the name has none.
+    async fn of(&self, host: &str) -> Result<Vec<IpAddr>, Fault>;
 }
 
 /// Everything the store holds, read once.

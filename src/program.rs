@@ -53,9 +53,15 @@ impl Program<'_> {
     /// output as causes.
     pub async fn run(&self) -> Result<Output, Fault> {
         let title = format!("`{}`", text(self.argv.join(" ").as_bytes()));
-        let child = self.start(&title)?;
+        let (status, output) = self.end(&title).await?;
+        judge(&title, status, output)
+    }
+
+    /// The same, however it ended by itself. `title` names it in faults.
+    pub async fn end(&self, title: &str) -> Result<(ExitStatus, Output), Fault> {
+        let child = self.start(title)?;
         match tokio::time::timeout(self.timeout, ended(child, self.stdin)).await {
-            Ok(Ok((status, output))) => judge(&title, status, output),
+            Ok(Ok(ended)) => Ok(ended),
             Ok(Err(error)) => Err(Fault::new("program:failed", format!("{title} was lost")).caused_by(&error)),
             Err(_) => {
                 let text = format!("{title} did not end within {} s and was killed", self.timeout.as_secs_f32());
@@ -81,7 +87,8 @@ impl Program<'_> {
     }
 }
 
-fn judge(title: &str, status: ExitStatus, output: Output) -> Result<Output, Fault> {
+/// Whether it ended with 0; otherwise how, with the last lines of its output.
+pub fn judge(title: &str, status: ExitStatus, output: Output) -> Result<Output, Fault> {
     let end = match (status.code(), status.signal()) {
         (Some(0), _) => return Ok(output),
         (Some(code), _) => format!("ended with {code}"),

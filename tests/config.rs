@@ -8,6 +8,7 @@ use countersign::diag::SourceFile;
 use countersign::diag::render::render;
 use countersign::ledger::Limits;
 use countersign::ledger::limit::Limit;
+use countersign::list::ChallengeType;
 use countersign::trust::Require;
 use time::Duration;
 
@@ -148,6 +149,30 @@ fn a_zone_is_an_id_or_an_id_with_a_role() {
 }
 
 #[test]
+fn a_folder_for_web_servers_lets_lists_ask_for_http_01() {
+    let config = read(&format!("{SMALLEST}http: {{folder: challenge, mode: \"0640\"}}\n"));
+    assert_eq!(
+        config.known().challenges.into_iter().collect::<Vec<_>>(),
+        [ChallengeType::Dns01, ChallengeType::Http01]
+    );
+    let http = config.resolved(Path::new("/srv")).http.unwrap();
+    assert_eq!(
+        (http.folder.as_path(), http.mode, http.port, http.preflight),
+        (Path::new("/srv/challenge"), 0o640, 80, true)
+    );
+    assert_eq!(read(SMALLEST).known().challenges.into_iter().collect::<Vec<_>>(), [ChallengeType::Dns01]);
+}
+
+#[test]
+fn a_hook_without_a_folder_is_left_to_the_folder_of_hooks() {
+    let text =
+        format!("{SMALLEST}dns: {{exec: {{lab: {{command: route53}}, own: {{command: hooks/own, zones: [b.c]}}}}}}\n");
+    let exec = read(&text).resolved(Path::new("/srv")).dns.exec;
+    assert_eq!(exec["lab"].command, Path::new("route53"));
+    assert_eq!(exec["own"].command, Path::new("/srv/hooks/own"));
+}
+
+#[test]
 fn a_path_is_no_repository_unless_that_is_said() {
     let text = SMALLEST.replace("ssh://git@git.example.com/pki/domains.git", "/srv/domains.git");
     assert_eq!(places(&text), ["4:8 bad-value"]);
@@ -193,6 +218,14 @@ fn a_value_out_of_its_form_is_reported_where_it_stands() {
         ("hooks: {timeout: 0s}", "9:18 bad-value"),
         ("hooks: {timeout: 61m}", "9:18 bad-value"),
         ("hooks: {timeout: 1h}", "9:18 bad-value"),
+        ("http: {}", "9:7 missing-key"),
+        ("http: {folder: f, mode: \"0666\"}", "9:25 bad-value"),
+        ("http: {folder: f, port: 0}", "9:25 bad-value"),
+        ("dns: {exec: {lab: {zones: [example.com]}}}", "9:20 missing-key"),
+        ("dns: {exec: {lab: {command: h, env: [A-B]}}}", "9:38 bad-value"),
+        ("dns: {exec: {lab: {command: h, parallel: 0}}}", "9:42 bad-value"),
+        ("dns: {exec: {a: {command: h}, b: {command: h}}}", "9:13 bad-value"),
+        ("dns: {exec: {a: {command: h, zones: [b.c]}, b: {command: h, zones: [B.c]}}}", "9:13 bad-value"),
     ];
     for (line, expected) in cases {
         assert_eq!(places(&format!("{SMALLEST}{line}\n")), [expected], "{line}");

@@ -22,6 +22,7 @@ fn known() -> Known {
         authorities: set(&["letsencrypt", "letsencrypt-staging"]),
         buckets: set(&["certs"]),
         provided: set(&["shop"]),
+        challenges: [ChallengeType::Dns01].into(),
     }
 }
 

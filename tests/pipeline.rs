@@ -30,4 +30,5 @@ mod pipeline {
     #[cfg(feature = "soak")]
     mod syscalls;
     mod trouble;
+    mod web;
 }

@@ -15,7 +15,7 @@ use crate::apply::wave::{Halt, Wave};
 use crate::apply::{Work, csr, issued};
 use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
-use crate::journal::{self, Attempt, Entry, Intent, Next, Status, Txt};
+use crate::journal::{self, Attempt, Entry, Intent, Next, Proof, Status};
 use crate::lineage::check::NOT_YET_VALID;
 use crate::list::Certificate;
 use crate::port::{Ca, Challenge, Order, OrderRequest, Store};
@@ -38,8 +38,8 @@ pub struct Flight<'a, 'b> {
     pub ca: Arc<dyn Ca>,
     pub order: Option<Box<dyn Order>>,
     pub challenges: Vec<(String, Challenge)>,
-    /// The values of this run. The journal may hold older ones too, to be swept.
-    pub records: Vec<Txt>,
+    /// The proofs for the order. The journal may hold older ones too, to be swept.
+    pub records: Vec<Proof>,
 }
 
 impl Flight<'_, '_> {
@@ -82,7 +82,8 @@ impl Flight<'_, '_> {
         if self.next() != Some(Next::Authorize) {
             return Ok(());
         }
-        let authorizations = wave.ask(self.order().authorizations()).await?;
+        let challenge = self.certificate.challenge;
+        let authorizations = wave.ask(self.order().authorizations(challenge)).await?;
         let pending = authorizations.into_iter().filter_map(|one| Some((one.base, one.challenge?)));
         self.challenges = pending.collect();
         Ok(())
@@ -98,7 +99,7 @@ impl Flight<'_, '_> {
             wave.ask(self.order().set_ready(&challenge.url)).await?;
             reach("after-challenge");
         }
-        // Not even a stop takes the records away at once: the CA looks at them, and counts what it does not find.
+        // Not even a stop takes the proofs away at once: the CA looks at them, and counts what it does not find.
         self.poll_while(wave, &Status::Pending).await?;
         reach("after-validated");
         Ok(())
@@ -148,6 +149,19 @@ impl Flight<'_, '_> {
         reach("after-attempt-closed");
     }
 
+    /// Writes down what is about to be placed, beside what may still stand somewhere.
+    pub async fn journal_proofs(&mut self, wave: &Wave<'_>, proofs: &[Proof]) -> Result<(), Fault> {
+        let fresh: Vec<Proof> = proofs.iter().filter(|proof| !self.entry.records.contains(proof)).cloned().collect();
+        self.entry.records.extend(fresh);
+        self.journal(wave).await
+    }
+
+    /// Whether the next step is to ask the CA for an order.
+    pub fn is_to_order(&self) -> bool {
+        let open = self.entry.attempt.as_ref().filter(|attempt| fits(attempt, self.certificate, &*self.ca));
+        open.is_none_or(|attempt| attempt.order.is_none())
+    }
+
     pub async fn journal(&self, wave: &Wave<'_>) -> Result<(), Fault> {
         let entry = self.entry.clone();
         wave.stored(move |store| store.write_entry(&entry)).await
@@ -170,8 +184,13 @@ impl Flight<'_, '_> {
     fn is_hopeless(&self, fault: &Fault) -> bool {
         let unjudged = journal::is_outage(fault) || journal::is_about_account(fault);
         let refused = !unjudged && !matches!(fault.retry, Retry::After(_));
-        let dead_end =
-            ["acme:authorization", "acme:invalidProfile", "acme:no-dns-01", "acme:order-pending", "acme:unauthorized"];
+        let dead_end = [
+            "acme:authorization",
+            "acme:invalidProfile",
+            "acme:not-offered",
+            "acme:order-pending",
+            "acme:unauthorized",
+        ];
         match self.next() {
             Some(Next::GiveUp(_) | Next::Restart) => true,
             Some(Next::Download(_)) => refused,

@@ -1,4 +1,4 @@
-//! The challenge records of a wave: one change per zone, and each zone is waited for apart from the others.
+//! The proofs of a wave: one change per place, and each place is waited for apart from the others.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -12,89 +12,105 @@ use crate::apply::wave::{Halt, Wave};
 use crate::event::Phase;
 use crate::failpoint::reach;
 use crate::fault::Fault;
-use crate::journal::Txt;
-use crate::port::Change;
+use crate::journal::{Place, Proof};
+use crate::list::ChallengeType;
+use crate::port::{Answer, Change, Solver};
 
-/// How far the records of one zone came.
+/// How far the proofs of one place came.
 #[derive(Debug)]
-enum Zone {
+enum Progress {
     /// All can be seen, but for these.
-    Placed(BTreeMap<Txt, Fault>),
+    Placed(BTreeMap<Proof, Fault>),
     /// The run was told to stop.
     Stopped,
-    /// The run was told to stop before the provider answered: the values may yet appear.
+    /// The run was told to stop before the provider answered: the proofs may yet appear.
     Open,
 }
 
-/// The zones of a wave. Each is worked on once, whoever waits for it.
-pub struct Zones<'a>(BTreeMap<String, Shared<BoxFuture<'a, Arc<Zone>>>>);
+/// The places of a wave. Each is worked on once, whoever waits for it.
+pub struct Places<'a>(BTreeMap<Place, Shared<BoxFuture<'a, Arc<Progress>>>>);
 
-impl<'a> Zones<'a> {
-    /// Prepares the changes for all values. Nothing happens before somebody waits.
-    pub fn new(wave: &'a Wave<'a>, flights: &[Flight<'_, '_>]) -> Self {
-        let mut zones: BTreeMap<String, BTreeSet<Txt>> = BTreeMap::new();
-        for record in flights.iter().filter(|flight| flight.is_active()).flat_map(|flight| &flight.records) {
-            zones.entry(record.set.zone.clone()).or_default().insert(record.clone());
+impl<'a> Places<'a> {
+    /// Prepares the changes for all proofs. Nothing happens before somebody waits.
+    pub fn new<'p>(wave: &'a Wave<'a>, proofs: impl Iterator<Item = &'p Proof>) -> Self {
+        let mut places: BTreeMap<Place, BTreeSet<Proof>> = BTreeMap::new();
+        for proof in proofs {
+            places.entry(proof.place()).or_default().insert(proof.clone());
         }
-        let count = zones.len();
-        let work = |records: BTreeSet<Txt>| {
-            async move { Arc::new(place(wave, records.into_iter().collect(), count).await) }.boxed().shared()
+        let count = places.len();
+        let work = |place: &Place, proofs: BTreeSet<Proof>| {
+            let solver = wave.ports.solver(place.challenge());
+            async move { Arc::new(put(wave, solver, proofs.into_iter().collect(), count).await) }.boxed().shared()
         };
-        Self(zones.into_iter().map(|(zone, records)| (zone, work(records))).collect())
+        let places = places.into_iter().map(|(place, proofs)| {
+            let work = work(&place, proofs);
+            (place, work)
+        });
+        Self(places.collect())
     }
 
-    /// Returns when all values of a lineage can be seen.
-    pub async fn wait_for(&self, records: &[Txt]) -> Result<(), Halt> {
-        let zones: BTreeSet<&str> = records.iter().map(|record| record.set.zone.as_str()).collect();
-        let placed = join_all(zones.into_iter().filter_map(|zone| self.0.get(zone).cloned())).await;
-        if placed.iter().any(|zone| !matches!(**zone, Zone::Placed(_))) {
+    /// Returns when all proofs of a lineage can be seen.
+    pub async fn wait_for(&self, proofs: &[Proof]) -> Result<(), Halt> {
+        let places: BTreeSet<Place> = proofs.iter().map(Proof::place).collect();
+        let placed = join_all(places.iter().filter_map(|place| self.0.get(place).cloned())).await;
+        if placed.iter().any(|place| !matches!(**place, Progress::Placed(_))) {
             return Err(Halt::Stopped);
         }
-        let unseen = |record: &Txt| placed.iter().find_map(|zone| zone.fault(record).cloned());
-        records.iter().find_map(unseen).map_or(Ok(()), |fault| Err(fault.into()))
+        let unseen = |proof: &Proof| placed.iter().find_map(|place| place.fault(proof).cloned());
+        proofs.iter().find_map(unseen).map_or(Ok(()), |fault| Err(fault.into()))
     }
 
-    /// Names of the zones whose change may or may not have happened.
-    pub fn open(&self) -> BTreeSet<String> {
-        let is_open = |work: &Shared<_>| work.peek().is_some_and(|zone: &Arc<Zone>| matches!(**zone, Zone::Open));
-        self.0.iter().filter(|(_, work)| is_open(work)).map(|(zone, _)| zone.clone()).collect()
+    /// The places whose change may or may not have happened.
+    pub fn open(&self) -> BTreeSet<Place> {
+        let is_open =
+            |work: &Shared<_>| work.peek().is_some_and(|done: &Arc<Progress>| matches!(**done, Progress::Open));
+        self.0.iter().filter(|(_, work)| is_open(work)).map(|(place, _)| place.clone()).collect()
     }
 }
 
-impl Zone {
-    fn fault(&self, record: &Txt) -> Option<&Fault> {
+impl Progress {
+    fn fault(&self, proof: &Proof) -> Option<&Fault> {
         match self {
-            Self::Placed(unseen) => unseen.get(record),
+            Self::Placed(unseen) => unseen.get(proof),
             Self::Stopped | Self::Open => None,
         }
     }
 }
 
-/// Finds the record sets and journals the values before anything is written to DNS.
+/// Finds where the answers go and journals the proofs before anything is placed.
 pub async fn locate(wave: &Wave<'_>, flights: &mut [Flight<'_, '_>]) {
-    let mut answering: Vec<&mut Flight> =
-        flights.iter_mut().filter(|flight| flight.is_active() && !flight.challenges.is_empty()).collect();
-    if answering.is_empty() {
-        return;
+    let mut answering: BTreeMap<ChallengeType, Vec<&mut Flight>> = BTreeMap::new();
+    for flight in flights.iter_mut().filter(|flight| flight.is_active() && !flight.challenges.is_empty()) {
+        answering.entry(flight.certificate.challenge).or_default().push(flight);
     }
-    wave.begin(Phase::Dns, answering.len());
-    let bases = answering.iter().flat_map(|flight| flight.challenges.iter().map(|(base, _)| base.clone()));
-    let bases: Vec<String> = bases.collect::<BTreeSet<_>>().into_iter().collect();
-    let Some(sets) = wave.stop.unless_asked(wave.ports.dns.locate(&bases)).await else {
-        return answering.iter_mut().for_each(|flight| flight.halt(Halt::Stopped));
+    let each = answering.into_iter().map(|(challenge, flights)| locate_all(wave, challenge, flights));
+    join_all(each).await;
+}
+
+async fn locate_all(wave: &Wave<'_>, challenge: ChallengeType, mut flights: Vec<&mut Flight<'_, '_>>) {
+    wave.begin(placing(challenge), flights.len());
+    let answers = |flight: &Flight| -> Vec<(String, Answer)> {
+        flight.challenges.iter().map(|(base, challenge)| (base.clone(), challenge.answer.clone())).collect()
     };
-    let sets: BTreeMap<String, _> = bases.into_iter().zip(sets).collect();
-    let journaling = answering.into_iter().map(|flight| async {
-        for (base, challenge) in &flight.challenges {
-            match &sets[base] {
-                Ok(set) => flight.records.push(Txt { set: set.clone(), value: challenge.txt.clone() }),
-                Err(fault) => return flight.work.outcome.fault = Some(fault.clone()),
+    let all: Vec<(String, Answer)> = flights.iter().flat_map(|flight| answers(flight)).collect();
+    let Some(located) = wave.stop.unless_asked(wave.ports.solver(challenge).locate(&all)).await else {
+        return flights.iter_mut().for_each(|flight| flight.halt(Halt::Stopped));
+    };
+    let mut located = located.into_iter();
+    let shares: Vec<Result<Vec<Proof>, Fault>> = flights
+        .iter()
+        // All of a share is taken, also behind a fault: the next lineage's begins there.
+        .map(|flight| located.by_ref().take(flight.challenges.len()).collect::<Vec<_>>().into_iter().collect())
+        .collect();
+    let journaling = flights.into_iter().zip(shares).map(|(flight, share)| async move {
+        let journaled = match share {
+            Ok(proofs) => {
+                flight.records = proofs.clone();
+                flight.journal_proofs(wave, &proofs).await
             }
-        }
-        let fresh = flight.records.iter().filter(|record| !flight.entry.records.contains(record));
-        let fresh: Vec<Txt> = fresh.cloned().collect();
-        flight.entry.records.extend(fresh);
-        if let Err(fault) = flight.journal(wave).await {
+            Err(fault) => Err(fault),
+        };
+        if let Err(fault) = journaled {
             flight.halt(fault.into());
         }
         reach("after-records-journaled");
@@ -102,33 +118,40 @@ pub async fn locate(wave: &Wave<'_>, flights: &mut [Flight<'_, '_>]) {
     futures::stream::iter(journaling).buffer_unordered(WIDTH).collect::<Vec<()>>().await;
 }
 
-async fn place(wave: &Wave<'_>, records: Vec<Txt>, zones: usize) -> Zone {
-    if wave.stop.is_asked() {
-        return Zone::Stopped;
-    }
-    let Some(changes) = wave.stop.answer(wave.ports.dns.present(&records)).await else { return Zone::Open };
-    reach("after-present");
-    wave.begin(Phase::Insync, zones);
-    let waits = join_all(changes.iter().map(|change| unseen(wave, change)));
-    match wave.stop.unless_asked(waits).await {
-        Some(unseen) => {
-            reach("after-settled");
-            Zone::Placed(unseen.into_iter().flatten().collect())
-        }
-        None => Zone::Stopped,
+fn placing(challenge: ChallengeType) -> Phase {
+    match challenge {
+        ChallengeType::Dns01 => Phase::Dns,
+        ChallengeType::Http01 => Phase::Files,
     }
 }
 
-/// Which values of a change did not become visible.
-async fn unseen(wave: &Wave<'_>, change: &Change) -> Vec<(Txt, Fault)> {
-    let all = |fault: &Fault| change.records.iter().map(|record| (record.clone(), fault.clone())).collect();
+async fn put(wave: &Wave<'_>, solver: &dyn Solver, proofs: Vec<Proof>, places: usize) -> Progress {
+    if wave.stop.is_asked() {
+        return Progress::Stopped;
+    }
+    let Some(changes) = wave.stop.answer(solver.present(&proofs)).await else { return Progress::Open };
+    reach("after-present");
+    wave.begin(Phase::Visible, places);
+    let waits = join_all(changes.iter().map(|change| unseen(solver, change)));
+    match wave.stop.unless_asked(waits).await {
+        Some(unseen) => {
+            reach("after-settled");
+            Progress::Placed(unseen.into_iter().flatten().collect())
+        }
+        None => Progress::Stopped,
+    }
+}
+
+/// Which proofs of a change did not become visible.
+async fn unseen(solver: &dyn Solver, change: &Change) -> Vec<(Proof, Fault)> {
+    let all = |fault: &Fault| change.records.iter().map(|proof| (proof.clone(), fault.clone())).collect();
     if let Err(fault) = &change.result {
         return all(fault);
     }
-    if let Err(fault) = wave.ports.dns.settled(change).await {
+    if let Err(fault) = solver.settled(change).await {
         return all(&fault);
     }
-    let seen = wave.ports.dns.visible(&change.records).await;
+    let seen = solver.visible(&change.records).await;
     let pairs = change.records.iter().cloned().zip(seen);
-    pairs.filter_map(|(record, result)| Some((record, result.err()?))).collect()
+    pairs.filter_map(|(proof, result)| Some((proof, result.err()?))).collect()
 }

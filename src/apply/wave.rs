@@ -1,7 +1,7 @@
 //! The wave: all lineages go through issuance together, so that DNS is waited for once.
 //!
-//! All newOrders come first, then all authorizations, then one DNS change per zone. From there on a lineage goes on
-//! as soon as its own records can be seen: it is validated, finalized, stored and published, whatever the others do.
+//! All newOrders come first, then all authorizations, then one change per DNS zone or folder. From there on a lineage
+//! goes on as soon as its own proofs can be seen: it is validated, finalized, stored and published, whatever the others do.
 //! A lineage that fails drops out and leaves its journal for the next run.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,12 +15,13 @@ use tracing::warn;
 
 use crate::apply::flight::Flight;
 use crate::apply::guard::guarded;
-use crate::apply::records::{self, Zones};
+use crate::apply::records::{self, Places};
+use crate::apply::rehearsal;
 use crate::apply::spending::Spending;
 use crate::apply::{Ports, Stop, WIDTH, Work, publish_one};
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
-use crate::journal::Entry;
+use crate::journal::{Entry, Place};
 use crate::list::Certificate;
 use crate::name::LineageName;
 use crate::plan::Basis;
@@ -55,8 +56,8 @@ pub struct Wave<'a> {
 /// The journal after a wave.
 pub struct Landed {
     pub entries: BTreeMap<LineageName, Entry>,
-    /// Zones with a change that nobody knows the end of: taking values away from there now could come too early.
-    pub open_zones: BTreeSet<String>,
+    /// Places with a change that nobody knows the end of: taking proofs away from there now could come too early.
+    pub open: BTreeSet<Place>,
 }
 
 impl<'a> Wave<'a> {
@@ -75,18 +76,19 @@ impl<'a> Wave<'a> {
             let (order, challenges, records) = (None, Vec::new(), Vec::new());
             flights.push(Flight { work, certificate, entry, ca, order, challenges, records });
         }
+        rehearsal::rehearse(self, &mut flights).await;
         self.each(&mut flights, Phase::Orders, async |flight| flight.open(self).await).await;
         self.each(&mut flights, Phase::Authorizations, async |flight| flight.authorize(self).await).await;
         records::locate(self, &mut flights).await;
-        let zones = Zones::new(self, &flights);
+        let places = Places::new(self, flights.iter().filter(|flight| flight.is_active()).flat_map(|one| &one.records));
         let count = flights.iter().filter(|flight| flight.is_active()).count();
-        join_all(flights.iter_mut().map(|flight| self.bring_home(flight, &zones, count))).await;
+        join_all(flights.iter_mut().map(|flight| self.bring_home(flight, &places, count))).await;
         if let Err(fault) = self.spending.write().await {
             warn!(%fault, "how the orders ended is not in the ledger: they go on to count");
         }
-        let open_zones = zones.open();
+        let open = places.open();
         entries.extend(flights.into_iter().map(|flight| (flight.entry.lineage.clone(), flight.entry)));
-        Landed { entries, open_zones }
+        Landed { entries, open }
     }
 
     /// Whether a new step may begin.
@@ -159,10 +161,10 @@ impl<'a> Wave<'a> {
             .await;
     }
 
-    /// One lineage from its records to its bucket. How it ended is journaled at once.
-    async fn bring_home(&self, flight: &mut Flight<'_, '_>, zones: &Zones<'_>, count: usize) {
+    /// One lineage from its proofs to its bucket. How it ended is journaled at once.
+    async fn bring_home(&self, flight: &mut Flight<'_, '_>, places: &Places<'_>, count: usize) {
         if flight.is_active()
-            && let Err(halt) = guarded(self.issue(flight, zones, count)).await
+            && let Err(halt) = guarded(self.issue(flight, places, count)).await
         {
             flight.halt(halt);
         }
@@ -173,8 +175,8 @@ impl<'a> Wave<'a> {
         }
     }
 
-    async fn issue(&self, flight: &mut Flight<'_, '_>, zones: &Zones<'_>, count: usize) -> Result<(), Halt> {
-        zones.wait_for(&flight.records).await?;
+    async fn issue(&self, flight: &mut Flight<'_, '_>, places: &Places<'_>, count: usize) -> Result<(), Halt> {
+        places.wait_for(&flight.records).await?;
         self.begin(Phase::Validation, count);
         flight.validate(self).await?;
         self.begin(Phase::Finalize, count);

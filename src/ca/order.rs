@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use instant_acme::{AuthorizationStatus, ChallengeStatus, ChallengeType, Identifier, OrderStatus};
+use instant_acme::{AuthorizationStatus, ChallengeHandle, ChallengeStatus, Identifier, OrderStatus};
 use tokio::time::Instant;
 use tracing::debug;
 
@@ -13,7 +13,8 @@ use super::refusal::{Refusal, Tries, of_problem};
 use super::reply::{Reply, observed};
 use crate::fault::Fault;
 use crate::journal::Status;
-use crate::port::{Authorization, Challenge, Order};
+use crate::list::ChallengeType;
+use crate::port::{Answer, Authorization, Challenge, Order};
 
 /// The longest that a CA is left alone because it asked for it.
 const LONGEST_REST: Duration = Duration::from_secs(10);
@@ -167,11 +168,11 @@ impl Order for AcmeOrder {
         }
     }
 
-    async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault> {
+    async fn authorizations(&mut self, challenge: ChallengeType) -> Result<Vec<Authorization>, Fault> {
         let order = self.seen().await?;
         let mut tries = Tries::default();
         loop {
-            let (result, reply) = observed(read_authorizations(order)).await;
+            let (result, reply) = observed(read_authorizations(order, challenge)).await;
             match result {
                 Ok(read) => return read.into_iter().collect(),
                 Err(error) => tries.again(Refusal::new(error, reply.as_ref())).await?,
@@ -221,6 +222,7 @@ impl Order for AcmeOrder {
 
 async fn read_authorizations(
     order: &mut instant_acme::Order,
+    challenge: ChallengeType,
 ) -> Result<Vec<Result<Authorization, Fault>>, instant_acme::Error> {
     let mut all = Vec::new();
     let mut authorizations = order.authorizations();
@@ -231,14 +233,14 @@ async fn read_authorizations(
             continue;
         };
         let status = authorization.status;
-        all.push(match (status, authorization.challenge(ChallengeType::Dns01)) {
+        all.push(match (status, authorization.challenge(named(challenge))) {
             (AuthorizationStatus::Valid, _) => Ok(Authorization { base, challenge: None }),
-            (AuthorizationStatus::Pending, Some(challenge)) => {
-                let txt = challenge.key_authorization().dns_value();
-                Ok(Authorization { base, challenge: Some(Challenge { url: challenge.url.clone(), txt }) })
+            (AuthorizationStatus::Pending, Some(handle)) => {
+                let (url, answer) = (handle.url.clone(), answer_to(&handle, challenge));
+                Ok(Authorization { base, challenge: Some(Challenge { url, answer }) })
             }
             (AuthorizationStatus::Pending, None) => {
-                Err(Fault::new("acme:no-dns-01", format!("{base}: the CA does not offer dns-01")))
+                Err(Fault::new("acme:not-offered", format!("{base}: the CA does not offer {challenge}")))
             }
             (status, _) => Err(Fault::new("acme:authorization", format!("{base}: the authorization is {status:?}"))),
         });
@@ -246,15 +248,31 @@ async fn read_authorizations(
     Ok(all)
 }
 
+fn named(challenge: ChallengeType) -> instant_acme::ChallengeType {
+    match challenge {
+        ChallengeType::Dns01 => instant_acme::ChallengeType::Dns01,
+        ChallengeType::Http01 => instant_acme::ChallengeType::Http01,
+    }
+}
+
+fn answer_to(handle: &ChallengeHandle<'_>, challenge: ChallengeType) -> Answer {
+    let key_authorization = handle.key_authorization();
+    match challenge {
+        ChallengeType::Dns01 => Answer::Txt(key_authorization.dns_value()),
+        ChallengeType::Http01 => {
+            Answer::File { token: handle.token.clone(), content: key_authorization.as_str().to_owned() }
+        }
+    }
+}
+
 /// Whether the challenge was found. One that the CA looks at already is not answered again.
 async fn answer(order: &mut instant_acme::Order, challenge_url: &str) -> Result<bool, instant_acme::Error> {
     let mut authorizations = order.authorizations();
     while let Some(authorization) = authorizations.next().await {
         let mut authorization = authorization?;
-        let Some(mut challenge) = authorization.challenge(ChallengeType::Dns01) else { continue };
-        if challenge.url != challenge_url {
-            continue;
-        }
+        let found = authorization.challenges.iter().find(|challenge| challenge.url == challenge_url);
+        let Some(kind) = found.map(|challenge| challenge.r#type.clone()) else { continue };
+        let Some(mut challenge) = authorization.challenge(kind) else { continue };
         if challenge.status == ChallengeStatus::Pending {
             challenge.set_ready().await?;
         }

@@ -86,7 +86,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
     session.block_on(async {
         let ports = Ports {
             cas: wire::cas(session)?,
-            dns: wire::dns(&session.config).await?,
+            solvers: wire::solvers(&session.config).await?,
             store: session.store.clone(),
             targets,
             unreachable,

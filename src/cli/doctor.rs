@@ -1,5 +1,6 @@
 //! `countersign doctor`: everything that a run needs, cheap checks first. Takes no lock and changes nothing.
 
+mod challenges;
 mod checks;
 mod host;
 mod limits;
@@ -106,5 +107,6 @@ fn examine(global: &Global, sheet: &mut Sheet<'_>) {
     let Some((root, store)) = checks::local(&config, sheet) else { return };
     host::look(&config, &store, SystemClock.now(), sheet);
     limits::look(&config, &store, SystemClock.now(), sheet);
+    challenges::look(&config, sheet);
     network::ask(&config, &root, store, sheet);
 }

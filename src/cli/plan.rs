@@ -51,7 +51,7 @@ async fn probe(session: &Session, plan: &Plan) -> Result<Vec<Probe>, Failure> {
     let due: Vec<&Certificate> = due.filter_map(|step| step.certificate.as_ref()).collect();
     let applicants = probe::applicants(&session.config, &session.store, &session.clock, &due).await?;
     let mut probes = probe::caa(&wire::caa(&session.config)?, &applicants, &due).await;
-    probes.extend(probe::zones(wire::dns(&session.config).await?.as_ref(), &due).await);
+    probes.extend(probe::zones(&wire::dns(&session.config).await?, &due).await);
     Ok(probes)
 }
 

@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::caa::{self, Applicant, Judgement};
 use crate::cli::wire;
 use crate::config::Config;
-use crate::dns::CaaLookup;
+use crate::dns::{self, CaaLookup, DnsSolver};
 use crate::fault::Fault;
-use crate::list::Certificate;
+use crate::list::{Certificate, ChallengeType};
 use crate::name::{Identifier, LineageName};
-use crate::port::{Accounts, Clock, Dns};
+use crate::port::{Accounts, Clock};
 use crate::report::terminal::{self, Paint, plain};
 use crate::store::FileStore;
 
@@ -31,7 +31,7 @@ pub struct Probe {
 #[serde(rename_all = "kebab-case")]
 pub enum Found {
     Caa(Judgement),
-    /// The id of the zone.
+    /// The id of the zone, or the hook that takes the name.
     Zone(String),
     Fault(Fault),
 }
@@ -60,7 +60,10 @@ impl Probe {
     pub fn fact(&self) -> String {
         let name = &self.identifier;
         match &self.found {
-            Found::Zone(id) => format!("{name} is in zone {id}"),
+            Found::Zone(id) => match dns::hook_of(id) {
+                Some(word) => format!("{name} is answered by the hook `{word}`"),
+                None => format!("{name} is in zone {id}"),
+            },
             Found::Fault(fault) => format!("{name}: {fault}"),
             Found::Caa(Judgement::Open) => format!("{name} has no CAA record: every CA may issue for it"),
             Found::Caa(Judgement::Sealed { at }) => format!("{name}: the CAA record of {at} lets only us"),
@@ -94,6 +97,9 @@ pub async fn applicants(
     certificates: &[&Certificate],
 ) -> Result<Applicants, Fault> {
     let used: BTreeSet<&String> = certificates.iter().map(|certificate| &certificate.authority).collect();
+    let methods = |name: &String| -> BTreeSet<ChallengeType> {
+        certificates.iter().filter(|one| one.authority == *name).map(|one| one.challenge).collect()
+    };
     let mut applicants = Applicants::new();
     for (name, ca) in wire::acme(config, store, clock)?.into_iter().filter(|(name, _)| used.contains(name)) {
         let account = store.load(&name)?.and_then(|kept| kept.url);
@@ -104,7 +110,8 @@ pub async fn applicants(
             )),
             identities => identities,
         };
-        applicants.insert(name, identities.map(|identities| Applicant { identities, account }));
+        let methods = methods(&name);
+        applicants.insert(name, identities.map(|identities| Applicant { identities, account, methods }));
     }
     Ok(applicants)
 }
@@ -119,17 +126,19 @@ pub async fn caa(lookup: &CaaLookup, applicants: &Applicants, certificates: &[&C
         let us = applicants.get(&certificate.authority).cloned().unwrap_or_else(|| {
             Err(Fault::new("acme:unknown-authority", format!("there is no authority `{}`", certificate.authority)))
         })?;
-        Ok(Found::Caa(caa::judge(set.as_ref(), identifier.is_wildcard(), &us)))
+        Ok(Found::Caa(caa::judge(set.as_ref(), identifier.is_wildcard(), certificate.challenge, &us)))
     };
     each(certificates, "caa", judge)
 }
 
-/// Looks for the hosted zone of every identifier.
-pub async fn zones(dns: &dyn Dns, certificates: &[&Certificate]) -> Vec<Probe> {
-    let bases = bases(certificates);
-    let found = dns.locate(&bases).await;
+/// Looks for the hosted zone, or the hook, of every identifier that is validated in DNS.
+pub async fn zones(dns: &DnsSolver, certificates: &[&Certificate]) -> Vec<Probe> {
+    let certificates: Vec<&Certificate> =
+        certificates.iter().filter(|one| one.challenge == ChallengeType::Dns01).copied().collect();
+    let bases = bases(&certificates);
+    let found = dns.sets(&bases).await;
     let found: BTreeMap<&str, _> = bases.iter().map(String::as_str).zip(found).collect();
-    each(certificates, "zone", |_, identifier| found[identifier.base()].clone().map(|set| Found::Zone(set.zone)))
+    each(&certificates, "zone", |_, identifier| found[identifier.base()].clone().map(|set| Found::Zone(set.zone)))
 }
 
 /// The names to look up, each once.

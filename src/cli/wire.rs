@@ -1,6 +1,7 @@
 //! Builds the adapters from the configuration and the environment. Nobody else does.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,15 +12,20 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 use crate::bucket::{self, S3Bucket};
 use crate::ca::{self, AcmeCa, ExternalAccount};
 use crate::cli::session::Session;
-use crate::config::{self, Config, Eab, Hmac, read};
-use crate::dns::{self, CaaLookup, Route53Dns};
+use crate::config::{self, Config, Eab, Exec, Hmac, read};
+use crate::dns::{self, CaaLookup, DnsSolver, Hook, HostLookup};
 use crate::fault::{Fault, Retry};
-use crate::port::{Bucket, Ca, Clock, Dns};
+use crate::list::ChallengeType;
+use crate::port::{Bucket, Ca, Clock, Solver};
 use crate::secret::Secret;
 use crate::store::FileStore;
+use crate::web::{self, WebSolver};
 
 /// The hosted zone for all challenge records, when no pin names one.
 const HOSTED_ZONE: &str = "ACME_HOSTED_ZONE";
+
+/// The folder of hooks that are named without one, as acmetool has it.
+const HOOKS_DIR: &str = "ACME_HOOKS_DIR";
 
 /// All authorities. None is contacted before something is asked of it.
 pub fn cas(session: &Session) -> Result<BTreeMap<String, Arc<dyn Ca>>, Fault> {
@@ -68,7 +74,21 @@ pub fn caa(config: &Config) -> Result<CaaLookup, Fault> {
     CaaLookup::new(&config.dns.route53.nameservers)
 }
 
-pub async fn dns(config: &Config) -> Result<Arc<dyn Dns>, Fault> {
+/// What answers challenges. The folder for token files need not be configured: what an earlier run left goes all the same.
+pub async fn solvers(config: &Config) -> Result<BTreeMap<ChallengeType, Arc<dyn Solver>>, Fault> {
+    let settings = config.http.as_ref().map(|http| web::Settings {
+        folder: http.folder.clone(),
+        mode: http.mode,
+        port: http.port,
+        preflight: http.preflight,
+    });
+    let addresses = Arc::new(HostLookup::new(&config.dns.route53.nameservers));
+    let web: Arc<dyn Solver> = Arc::new(WebSolver::new(settings, addresses));
+    let dns: Arc<dyn Solver> = Arc::new(dns(config).await?);
+    Ok(BTreeMap::from([(ChallengeType::Dns01, dns), (ChallengeType::Http01, web)]))
+}
+
+pub async fn dns(config: &Config) -> Result<DnsSolver, Fault> {
     let route53 = &config.dns.route53;
     let sdk = sdk(Aws {
         profile: route53.profile.as_deref(),
@@ -77,13 +97,38 @@ pub async fn dns(config: &Config) -> Result<Arc<dyn Dns>, Fault> {
         assume_role: route53.assume_role.as_deref(),
     })
     .await;
+    let hooks = &config.dns.exec;
+    let zones = |(word, exec): (&String, &Exec)| -> Vec<(String, String)> {
+        exec.zones.iter().map(|zone| (zone.clone(), word.clone())).collect()
+    };
     let settings = dns::Settings {
         ttl: route53.ttl.into(),
         pins: route53.zones.iter().map(|(zone, pin)| (zone.clone(), pin.id.clone())).collect(),
-        hosted_zone: std::env::var(HOSTED_ZONE).ok().filter(|zone| !zone.is_empty()),
+        hosted_zone: variable(HOSTED_ZONE),
         nameservers: route53.nameservers.clone(),
+        hooks: hooks.iter().map(|(word, exec)| (word.clone(), hook(exec, config))).collect(),
+        hook_zones: hooks.iter().flat_map(zones).collect(),
+        other_zones: hooks.iter().find(|(_, exec)| exec.takes_the_rest()).map(|(word, _)| word.clone()),
     };
-    Ok(Arc::new(Route53Dns::new(settings, &sdk)?))
+    DnsSolver::new(settings, &sdk)
+}
+
+/// A hook as it is called, with what it may know of our environment.
+pub fn hook(exec: &Exec, config: &Config) -> Hook {
+    let named = exec.command.components().count() == 1;
+    let folder = variable(HOOKS_DIR).filter(|_| named).map(PathBuf::from).unwrap_or_default();
+    let found = exec.env.iter().filter_map(|name| Some((name.clone(), Secret::new(variable(name)?))));
+    Hook {
+        command: folder.join(&exec.command),
+        environment: found.collect(),
+        timeout: exec.timeout.unsigned_abs(),
+        parallel: exec.parallel as usize,
+        state: config.state.clone(),
+    }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 /// A bucket and whether it keeps flat copies, by the name that lists use.
@@ -124,7 +169,10 @@ pub async fn access_keys(config: &Config) -> Vec<(String, Result<String, Fault>)
         endpoint: None,
         assume_role: route53.assume_role.as_deref(),
     };
-    let mut keys = vec![("Route53".to_owned(), access_key(dns).await)];
+    let mut keys = Vec::new();
+    if !config.dns.exec.values().any(Exec::takes_the_rest) {
+        keys.push(("Route53".to_owned(), access_key(dns).await));
+    }
     for (name, configured) in &config.buckets {
         let (profile, region) = (configured.profile.as_deref(), configured.region.as_deref());
         let aws = Aws { profile, region, endpoint: None, assume_role: None };

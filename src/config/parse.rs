@@ -7,7 +7,7 @@ use time::Duration;
 
 use super::{
     Authority, BUILT_IN, Bucket, Config, Dns, Eab, Hmac, Hooks, Limits, Notify, Provided, Repository, Route53, Trust,
-    ZonePin, hooks, value,
+    ZonePin, challenge, hooks, value,
 };
 use crate::diag::{Code, Diagnostic, SourceFile};
 use crate::ledger;
@@ -17,7 +17,7 @@ use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 
-const KEYS: [&str; 14] = [
+const KEYS: [&str; 15] = [
     "version",
     "state",
     "every",
@@ -25,6 +25,7 @@ const KEYS: [&str; 14] = [
     "trust",
     "authorities",
     "dns",
+    "http",
     "buckets",
     "provided",
     "placeholders",
@@ -61,7 +62,8 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
     let repository = file.require("repository", f).and_then(|node| repository(node, f));
     let trust = file.require("trust", f).and_then(|node| trust(node, f));
     let authorities = authorities(file.get("authorities"), f);
-    let dns = file.get("dns").map_or_else(|| Some(Dns::default()), |node| dns(node, f));
+    let dns = file.get("dns").map_or_else(|| Some(Dns::default()), |node| challenge::dns(node, route53, f));
+    let http = file.get("http").map(|node| challenge::http(node, f));
     let buckets = file.get("buckets").map(|node| named(node, "`buckets`", value::word, bucket, f)).unwrap_or_default();
     let provided =
         file.get("provided").map(|node| named(node, "`provided`", value::word, provided, f)).unwrap_or_default();
@@ -77,6 +79,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         trust: trust?,
         authorities,
         dns: dns?,
+        http: http.map_or(Some(None), |http| http.map(Some))?,
         buckets,
         provided,
         placeholders: placeholders?,
@@ -258,11 +261,6 @@ fn eab(node: &Node, f: &mut Findings<'_>) -> Option<Eab> {
     }
 }
 
-fn dns(node: &Node, f: &mut Findings<'_>) -> Option<Dns> {
-    let fields = Fields::of(node, "`dns`", &["route53"], f)?;
-    Some(Dns { route53: fields.get("route53").map_or_else(|| Some(Route53::default()), |node| route53(node, f))? })
-}
-
 fn route53(node: &Node, f: &mut Findings<'_>) -> Option<Route53> {
     let keys = ["endpoint", "profile", "assume_role", "zones", "nameservers", "ttl"];
     let fields = Fields::of(node, "`route53`", &keys, f)?;
@@ -338,7 +336,7 @@ pub(crate) fn endpoint(text: &str) -> Result<String, String> {
 }
 
 /// A mapping from names to things. What cannot be read is reported and left out.
-fn named<T>(
+pub(super) fn named<T>(
     node: &Node,
     what: &'static str,
     name: fn(&str) -> Result<String, String>,

@@ -133,7 +133,8 @@ pub(super) fn common_name(text: &str) -> Result<String, String> {
 
 /// The name of an environment variable.
 pub(super) fn variable(text: &str) -> Result<String, String> {
-    let fits = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_') && !text.is_empty();
+    let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    let fits = plain && text.bytes().next().is_some_and(|b| !b.is_ascii_digit());
     check(text, fits, || format!("`{text}` is not the name of an environment variable"))
 }
 
@@ -151,6 +152,13 @@ pub(crate) fn host_and_port(text: &str) -> Result<String, String> {
         !host.is_empty() && host.chars().all(plain) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
     check(text, fits, || format!("`{text}` is not a host and a port, such as `127.0.0.1:443`"))
+}
+
+/// The mode of a file that others may read and nobody but its owner may write: 0400 to 0644.
+pub(super) fn file_mode(text: &str) -> Result<u32, String> {
+    let mode = u32::from_str_radix(text, 8).ok().filter(|_| (3..=4).contains(&text.len()));
+    let fits = |mode: &u32| mode & 0o400 != 0 && mode & !0o644 == 0;
+    mode.filter(fits).ok_or_else(|| format!("`{text}` is not the mode of a file that web servers read, such as `0644`"))
 }
 
 pub(super) fn contact(text: &str) -> Result<String, String> {
@@ -243,6 +251,22 @@ mod tests {
             &["Z1", "Z04F3AEXAMPLE"],
             &["", "Z", "z1", "1Z", "/hostedzone/Z1", "Z1/..", "Z1234567890123456789012345678901X"],
         );
+    }
+
+    #[test]
+    fn a_mode_lets_nobody_but_the_owner_write() {
+        let modes = ["0644", "644", "0640", "0400"].map(file_mode);
+        assert_eq!(modes, [Ok(0o644), Ok(0o644), Ok(0o640), Ok(0o400)]);
+        assert!(
+            ["0664", "0755", "0044", "644444", "4644", "rw-r--r--", "0o644", ""]
+                .iter()
+                .all(|text| file_mode(text).is_err())
+        );
+    }
+
+    #[test]
+    fn a_variable_has_a_plain_name() {
+        accepts_only(variable, &["AWS_PROFILE", "_x1"], &["", "1A", "A=B", "A-B", "BASH_FUNC_x%%"]);
     }
 
     #[test]

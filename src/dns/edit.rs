@@ -7,7 +7,7 @@ use tracing::debug;
 
 use super::batch::{Edit, TxtSet, Wish, split};
 use crate::fault::Fault;
-use crate::journal::{RecordSet, Txt};
+use crate::journal::{Proof, RecordSet, Txt};
 use crate::port::Change;
 
 /// How often a zone is read again after a refused batch.
@@ -95,10 +95,10 @@ fn sort_out(zone: &str, wanted: Wanted, found: &BTreeMap<String, Found>, wish: W
     (edits, settled)
 }
 
-fn of_zone(zone: &str, wanted: &Wanted) -> Vec<Txt> {
+fn of_zone(zone: &str, wanted: &Wanted) -> Vec<Proof> {
     let set = |name: &String| RecordSet { zone: zone.to_owned(), name: name.clone() };
-    let of_name = |(name, values): (&String, &BTreeSet<String>)| -> Vec<Txt> {
-        values.iter().map(|value| Txt { set: set(name), value: value.clone() }).collect()
+    let of_name = |(name, values): (&String, &BTreeSet<String>)| -> Vec<Proof> {
+        values.iter().map(|value| Proof::Txt(Txt { set: set(name), value: value.clone() })).collect()
     };
     wanted.iter().flat_map(of_name).collect()
 }
@@ -126,6 +126,7 @@ mod tests {
 
     use super::*;
     use crate::dns::txt;
+    use crate::dns::txts;
 
     /// A zone that refuses what Route53 refuses, with somebody else who writes between read and change.
     #[derive(Default)]
@@ -212,7 +213,7 @@ mod tests {
         let changes = run(&zone, wanted(355), Wish::Present(60));
         let failed: Vec<_> = changes.iter().filter(|change| change.result.is_err()).collect();
         assert_eq!(
-            failed.iter().flat_map(|change| &change.records).map(|txt| &txt.set.name).collect::<Vec<_>>(),
+            failed.iter().flat_map(|change| txts(&change.records)).map(|txt| &txt.set.name).collect::<Vec<_>>(),
             ["n7"]
         );
         assert_eq!(zone.sets.lock().unwrap().len(), 354);
@@ -237,7 +238,7 @@ mod tests {
         ) {
             let zone = Rival { intrusions: Mutex::new(foreign.clone()), ..Rival::default() };
             let changes = run(&zone, wanted(names), Wish::Present(60));
-            let mut told: Vec<_> = changes.iter().flat_map(|change| &change.records).map(|txt| &txt.value).collect();
+            let mut told: Vec<_> = changes.iter().flat_map(|change| txts(&change.records)).map(|txt| &txt.value).collect();
             told.sort();
             let mut all: Vec<String> = (0..names).map(|at| format!("mine{at}")).collect();
             all.sort();

@@ -145,16 +145,27 @@ impl Lookup {
     /// An address of a host, IPv4 before IPv6.
     pub async fn address(&self, host: &str) -> Result<IpAddr, Fault> {
         for kind in [RecordType::A, RecordType::AAAA] {
-            let found = self.ask(host, kind).await?.into_iter().find_map(|data| match data {
-                RData::A(address) => Some(IpAddr::V4(address.0)),
-                RData::AAAA(address) => Some(IpAddr::V6(address.0)),
-                _ => None,
-            });
-            if let Some(address) = found {
-                return Ok(address);
+            if let Some(address) = self.addresses_of(host, kind).await?.first() {
+                return Ok(*address);
             }
         }
         Err(Fault::new("dns:no-address", format!("the name server {host} has no address")))
+    }
+
+    /// All addresses of a host, IPv6 first. None if it has none.
+    pub async fn addresses(&self, host: &str) -> Result<Vec<IpAddr>, Fault> {
+        let mut found = self.addresses_of(host, RecordType::AAAA).await?;
+        found.extend(self.addresses_of(host, RecordType::A).await?);
+        Ok(found)
+    }
+
+    async fn addresses_of(&self, host: &str, kind: RecordType) -> Result<Vec<IpAddr>, Fault> {
+        let addresses = self.ask(host, kind).await?.into_iter().filter_map(|data| match data {
+            RData::A(address) => Some(IpAddr::V4(address.0)),
+            RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+            _ => None,
+        });
+        Ok(addresses.collect())
     }
 
     /// No such name and no such records are an empty answer, everything else is a fault.

@@ -4,7 +4,10 @@ use std::fmt;
 
 use crate::fault::{Fault, Retry};
 
-/// The id of a hosted zone, without `/hostedzone/`.
+/// Before the word of a hook. No id of Route53 looks like it.
+const HOOK: &str = "exec/";
+
+/// The id of a hosted zone, without `/hostedzone/`, or the hook that writes instead.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ZoneId(String);
 
@@ -23,6 +26,16 @@ impl ZoneId {
         Ok(Self(id.to_owned()))
     }
 
+    /// Zones for which the hook of this word writes.
+    pub fn of_hook(word: &str) -> Self {
+        Self(format!("{HOOK}{word}"))
+    }
+
+    /// The word of the hook, if there is one.
+    pub fn hook(&self) -> Option<&str> {
+        hook(&self.0)
+    }
+
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -32,6 +45,11 @@ impl fmt::Display for ZoneId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.0)
     }
+}
+
+/// The word of the hook in the text of an id.
+pub fn hook(id: &str) -> Option<&str> {
+    id.strip_prefix(HOOK)
 }
 
 /// A public hosted zone. Its name is lower case, without a trailing dot.

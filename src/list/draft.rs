@@ -166,8 +166,8 @@ fn settings(fields: &Fields<'_>, base: &Settings, known: Option<&Known>, finding
     if let Some(key) = fields.get("key").and_then(|node| key(node, findings)) {
         settings.key = key;
     }
-    if let Some(node) = fields.get("challenge") {
-        check_challenge(node, findings);
+    if let Some(challenge) = fields.get("challenge").and_then(|node| challenge(node, known, findings)) {
+        settings.challenge = challenge;
     }
     profile(fields, &mut settings, findings);
     if let Some(node) = fields.get("preferred_chain") {
@@ -263,12 +263,23 @@ fn key(node: &Node, findings: &mut Findings<'_>) -> Option<KeyType> {
     key
 }
 
-fn check_challenge(node: &Node, findings: &mut Findings<'_>) {
-    if let Some(text) = node.text(findings).filter(|text| *text != "dns-01") {
+fn challenge(node: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<ChallengeType> {
+    let text = node.text(findings)?;
+    let names = || ChallengeType::ALL.iter().map(|challenge| challenge.as_str());
+    let Some(challenge) = ChallengeType::ALL.into_iter().find(|challenge| challenge.as_str() == text) else {
+        findings.report(Code::BadChallenge, node.at, format!("the challenge `{text}` is not supported")).hint(suggest(
+            text,
+            names(),
+            "challenges",
+        ));
+        return None;
+    };
+    if known.is_some_and(|known| !known.challenges.contains(&challenge)) {
         findings
-            .report(Code::BadChallenge, node.at, format!("the challenge `{text}` is not supported"))
-            .hint("write `dns-01`: it is the only one, needs no open port and allows wildcards");
+            .report(Code::UnansweredChallenge, node.at, format!("the runner cannot answer `{challenge}`"))
+            .hint("add `http: {folder: PATH}` to the runner's config, or write `dns-01`");
     }
+    Some(challenge)
 }
 
 /// A name that another file defines. It may become a folder, so it has the grammar of a lineage name.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::draft::{self, Draft};
-use super::{Certificate, List, rules};
+use super::{Certificate, ChallengeType, List, rules};
 use crate::diag::{Code, Diagnostic, Severity, SourceFile};
 use crate::yaml::{self, Findings};
 
@@ -24,6 +24,8 @@ pub struct Known {
     pub buckets: BTreeSet<String>,
     /// Words for somebody else's certificates.
     pub provided: BTreeSet<String>,
+    /// Those that the runner can answer.
+    pub challenges: BTreeSet<ChallengeType>,
 }
 
 /// Reads the files of the list together. Without `known`, names of authorities and buckets are not looked up.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use time::Duration;
 
-use super::KeyType;
 use super::draft::Draft;
+use super::{ChallengeType, KeyType};
 use crate::diag::Code;
 use crate::name::Identifier;
 use crate::yaml::{Findings, Spot, duration};
@@ -14,6 +14,7 @@ use crate::yaml::{Findings, Spot, duration};
 pub(super) fn within(draft: &Draft, findings: &mut Findings<'_>) {
     duplicate_identifiers(draft, findings);
     covered_siblings(draft, findings);
+    wildcards_by_http(draft, findings);
     too_many_identifiers(draft, findings);
     renew_before(draft, findings);
 }
@@ -48,6 +49,18 @@ fn covered_siblings(draft: &Draft, findings: &mut Findings<'_>) {
                 .report_pair(Code::WildcardCoversSibling, message, (*at, "covered"), (*over, "the wildcard"))
                 .hint(format!("delete `{identifier}`; CAs refuse orders with both"));
         }
+    }
+}
+
+/// Only control of the zone shows control of all names in it (CA/Browser Forum Baseline Requirements, 3.2.2.4.19).
+fn wildcards_by_http(draft: &Draft, findings: &mut Findings<'_>) {
+    if draft.settings.challenge != ChallengeType::Http01 {
+        return;
+    }
+    for (wildcard, at) in draft.identifiers.iter().filter(|(identifier, _)| identifier.is_wildcard()) {
+        findings
+            .report(Code::WildcardHttp01, *at, format!("`{wildcard}` cannot be validated by http-01"))
+            .hint("write `challenge: dns-01` for this certificate, or list the names one by one");
     }
 }
 

@@ -3,6 +3,7 @@
 mod account;
 mod authorization;
 mod certificate;
+mod http01;
 mod jws;
 mod limits;
 mod order;
@@ -55,6 +56,8 @@ pub struct CaOptions {
     pub external_account: Option<(String, Vec<u8>)>,
     /// Default: none.
     pub limits: RateLimits,
+    /// Where web servers are asked for token files instead of at port 80.
+    pub http_port: u16,
 }
 
 impl Default for CaOptions {
@@ -68,6 +71,7 @@ impl Default for CaOptions {
             bad_nonce_every: None,
             external_account: None,
             limits: RateLimits::default(),
+            http_port: 80,
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The CA's own eyes: real DNS queries over UDP, and over TCP where an answer is truncated.
 
 use std::io;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
@@ -29,6 +29,18 @@ pub(super) async fn txt(server: SocketAddr, name: &str) -> Result<Vec<String>, F
         _ => None,
     });
     Ok(texts.collect())
+}
+
+/// The addresses of a host, IPv6 first. Empty if it has none.
+pub(super) async fn addresses(server: SocketAddr, name: &str) -> Result<Vec<IpAddr>, Failed> {
+    let mut records = resolve(server, name, RecordType::AAAA).await?;
+    records.extend(resolve(server, name, RecordType::A).await?);
+    let addresses = records.into_iter().filter_map(|data| match data {
+        RData::A(address) => Some(IpAddr::V4(address.0)),
+        RData::AAAA(address) => Some(IpAddr::V6(address.0)),
+        _ => None,
+    });
+    Ok(addresses.collect())
 }
 
 /// Tag and value of each CAA record at exactly this name. A name that does not exist or is no zone's has none.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::list::{Certificate, ChallengeType};
+use crate::list::Certificate;
 use crate::name::Identifier;
 use crate::yaml::duration;
 
@@ -67,9 +67,7 @@ impl<'a> Fact<'a> {
             Fact::Bucket(name) => publish.contains(*name).then_some("".into()),
             Fact::Authority => Some(authority.as_str().into()),
             Fact::KeyType => Some(key.as_str().into()),
-            Fact::Challenge => Some(match challenge {
-                ChallengeType::Dns01 => "dns-01".into(),
-            }),
+            Fact::Challenge => Some(challenge.as_str().into()),
             Fact::Profile => Some(match entry.wanted_profile() {
                 Some((name, true)) => name.into(),
                 Some((name, false)) => format!("{name} preferred").into(),

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use countersign::ca::AcmeCa;
 use countersign::journal::Status;
+use countersign::list::ChallengeType;
 use countersign::port::{Ca, Order};
 use futures::future::join_all;
 use futures::stream::{self, StreamExt};
@@ -130,7 +131,7 @@ async fn an_order_goes_on_in_another_run() {
     let ca = pebble.ca(&accounts);
     let mut order = ca.order(&url).await.unwrap();
     assert_eq!(order.refresh().await, Ok(Status::Pending));
-    assert_eq!(order.authorizations().await.unwrap()[0].base, "example.test");
+    assert_eq!(order.authorizations(ChallengeType::Dns01).await.unwrap()[0].base, "example.test");
     answer_challenges(&mut *order).await;
     until(&mut *order, is_over).await;
     let mut again = ca.order(&url).await.unwrap();

@@ -8,6 +8,7 @@ use bytes::Bytes;
 use countersign::ca::{AcmeCa, Settings};
 use countersign::fault::Fault;
 use countersign::journal::Status;
+use countersign::list::ChallengeType;
 use countersign::name::Identifier;
 use countersign::port::{Accounts, Clock, KeptAccount, Order, OrderRequest};
 use countersign::secret::Secret;
@@ -126,7 +127,7 @@ pub fn csr_for(names: &[&str], key: &rcgen::KeyPair) -> Vec<u8> {
 
 /// Answers all open challenges of an order.
 pub async fn answer_challenges(order: &mut dyn Order) {
-    for authorization in order.authorizations().await.unwrap() {
+    for authorization in order.authorizations(ChallengeType::Dns01).await.unwrap() {
         if let Some(challenge) = authorization.challenge {
             order.set_ready(&challenge.url).await.unwrap();
         }

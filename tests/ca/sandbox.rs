@@ -7,8 +7,9 @@ use std::time::Duration;
 use countersign::ca::AcmeCa;
 use countersign::fault::{Fault, Retry};
 use countersign::journal::Status;
+use countersign::list::ChallengeType;
 use countersign::port::Clock as _;
-use countersign::port::{Ca, Order, OrderRequest};
+use countersign::port::{Answer, Ca, Challenge, Order, OrderRequest};
 use countersign::sandbox::{CaOptions, Options, RecordSet, RenewalWindow, Sandbox, quote};
 use futures::stream::{self, StreamExt};
 
@@ -25,11 +26,15 @@ pub fn open(sandbox: &Sandbox, accounts: &Arc<MemoryAccounts>) -> AcmeCa {
 
 /// The order's challenges answered, with the right values in DNS or with wrong ones.
 pub async fn answer(sandbox: &Sandbox, order: &mut dyn Order, right: bool) {
-    let open = order.authorizations().await.unwrap().into_iter();
+    let open = order.authorizations(ChallengeType::Dns01).await.unwrap().into_iter();
     let open: Vec<_> = open.filter_map(|a| a.challenge.map(|challenge| (a.base, challenge))).collect();
     for (base, _) in &open {
         let own = open.iter().filter(|(other, _)| other == base);
-        let values = own.map(|(_, challenge)| quote(if right { &challenge.txt } else { "wrong" })).collect();
+        let txt = |challenge: &Challenge| match &challenge.answer {
+            Answer::Txt(value) => value.clone(),
+            Answer::File { .. } => panic!("a file is no answer to dns-01"),
+        };
+        let values = own.map(|(_, challenge)| quote(&if right { txt(challenge) } else { "wrong".into() })).collect();
         let name = format!("_acme-challenge.{base}");
         let set = RecordSet { name, kind: "TXT".into(), ttl: 60, values, routing: None };
         sandbox.seed_record("Z1", set).unwrap();
@@ -170,7 +175,7 @@ async fn a_reused_authorization_has_no_challenge() {
     let ca = open(&sandbox, &Arc::default());
     issue(&sandbox, &ca, &request(&["a.example.test"])).await;
     let mut order = ca.new_order(&request(&["a.example.test"])).await.unwrap();
-    assert_eq!(order.authorizations().await.unwrap()[0].challenge, None);
+    assert_eq!(order.authorizations(ChallengeType::Dns01).await.unwrap()[0].challenge, None);
     assert_eq!(order.refresh().await, Ok(Status::Ready));
 }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use countersign::audit::{Kind, Record};
 use countersign::fault::Fault;
-use countersign::journal::{Attempt, Entry, Intent, RecordSet, Txt};
+use countersign::journal::{Attempt, Entry, Intent, Proof, RecordSet, Txt};
 use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, Stored};
 use countersign::list::KeyType;
 use countersign::name::{CommitId, Digest, LineageName};
@@ -160,7 +160,7 @@ impl Life {
             provenance: provenance(),
         };
         let set = RecordSet { zone: "Z1".into(), name: "_acme-challenge.www.example.com".into() };
-        let records = if records { vec![Txt { set, value: "value".into() }] } else { Vec::new() };
+        let records = if records { vec![Proof::Txt(Txt { set, value: "value".into() })] } else { Vec::new() };
         let attempt = Attempt { order: order.map(str::to_owned), ..Attempt::new(intent) };
         Entry { attempt: Some(attempt), records, ..Entry::new(www()) }
     }

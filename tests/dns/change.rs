@@ -1,6 +1,6 @@
 use aws_config::SdkConfig;
-use countersign::dns::Route53Dns;
-use countersign::port::Dns;
+use countersign::dns::DnsSolver;
+use countersign::port::Solver;
 use countersign::sandbox::faults::Mishap;
 
 use super::rig::{codes, dns, sandbox, seed_multivalue, seed_txt, settings, txt, txt_sets};
@@ -157,7 +157,7 @@ async fn without_credentials_the_way_to_give_them_is_shown() {
         .region(aws_config::Region::new("us-east-1"))
         .endpoint_url(sandbox.route53_url())
         .build();
-    let dns = Route53Dns::new(settings(&sandbox), &bare).unwrap();
+    let dns = DnsSolver::new(settings(&sandbox), &bare).unwrap();
     let mut changes = dns.present(&[txt("Z1", "n.example.test", "mine")]).await;
     let fault = changes.remove(0).result.unwrap_err();
     assert_eq!(fault.code, "aws:no-credentials", "{fault:?}");

@@ -1,14 +1,13 @@
 use std::collections::BTreeMap;
 
-use countersign::dns::{Route53Dns, Settings};
+use countersign::dns::{DnsSolver, Settings};
 use countersign::journal::RecordSet;
-use countersign::port::Dns;
 use countersign::sandbox::{Options, Sandbox};
 
 use super::rig::{dns, sandbox, sdk, seed_cname, settings};
 
-async fn locate(dns: &Route53Dns, base: &str) -> Result<(String, String), String> {
-    let mut all = dns.locate(&[base.to_owned()]).await;
+async fn locate(dns: &DnsSolver, base: &str) -> Result<(String, String), String> {
+    let mut all = dns.sets(&[base.to_owned()]).await;
     all.remove(0).map(|RecordSet { zone, name }| (zone, name)).map_err(|fault| fault.code)
 }
 
@@ -57,7 +56,7 @@ async fn one_bad_name_does_not_fail_the_others() {
     let sandbox = sandbox().await;
     seed_cname(&sandbox, "Z1", "_acme-challenge.bad.example.test", "_acme-challenge.bad.example.test");
     let bases = ["a.example.test", "bad.example.test", "b.example.test"].map(str::to_owned);
-    let found = dns(&sandbox).locate(&bases).await;
+    let found = dns(&sandbox).sets(&bases).await;
     assert_eq!(found.iter().map(Result::is_ok).collect::<Vec<_>>(), [true, false, true]);
 }
 
@@ -65,7 +64,7 @@ async fn one_bad_name_does_not_fail_the_others() {
 async fn a_pin_wins_and_asks_nothing() {
     let sandbox = sandbox().await;
     let pins = BTreeMap::from([("example.test".to_owned(), "/hostedzone/Z9".to_owned())]);
-    let dns = Route53Dns::new(Settings { pins, ..settings(&sandbox) }, &sdk(&sandbox)).unwrap();
+    let dns = DnsSolver::new(Settings { pins, ..settings(&sandbox) }, &sdk(&sandbox)).unwrap();
     assert_eq!(locate(&dns, "example.test").await, at("Z9", "_acme-challenge.example.test"));
     assert_eq!(sandbox.log().count("ListHostedZones"), 0);
 }
@@ -78,7 +77,7 @@ async fn the_zone_of_the_configuration_takes_what_no_pin_takes() {
         hosted_zone: Some("Z9".into()),
         ..settings(&sandbox)
     };
-    let dns = Route53Dns::new(settings, &sdk(&sandbox)).unwrap();
+    let dns = DnsSolver::new(settings, &sdk(&sandbox)).unwrap();
     assert_eq!(locate(&dns, "sub.example.test").await, at("Z8", "_acme-challenge.sub.example.test"));
     assert_eq!(locate(&dns, "example.test").await, at("Z9", "_acme-challenge.example.test"));
     assert_eq!(sandbox.log().count("ListHostedZones"), 0);
@@ -88,7 +87,7 @@ async fn the_zone_of_the_configuration_takes_what_no_pin_takes() {
 async fn zones_are_listed_once_for_many_names() {
     let sandbox = sandbox().await;
     let bases: Vec<_> = (0..100).map(|at| format!("n{at}.example.test")).collect();
-    assert!(dns(&sandbox).locate(&bases).await.iter().all(Result::is_ok));
+    assert!(dns(&sandbox).sets(&bases).await.iter().all(Result::is_ok));
     assert_eq!(sandbox.log().count("ListHostedZones"), 1);
 }
 
@@ -123,5 +122,5 @@ async fn a_name_that_no_server_answers_for_is_an_error() {
 async fn a_bad_zone_id_is_refused_before_anything_is_asked() {
     let sandbox = sandbox().await;
     let bad = Settings { hosted_zone: Some("Z1/../Z2".into()), ..settings(&sandbox) };
-    assert_eq!(Route53Dns::new(bad, &sdk(&sandbox)).unwrap_err().code, "route53:bad-zone-id");
+    assert_eq!(DnsSolver::new(bad, &sdk(&sandbox)).unwrap_err().code, "route53:bad-zone-id");
 }

@@ -2,8 +2,8 @@
 
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_route53::config::Credentials;
-use countersign::dns::{Route53Dns, Settings};
-use countersign::journal::{RecordSet, Txt};
+use countersign::dns::{DnsSolver, Settings};
+use countersign::journal::{Proof, RecordSet, Txt};
 use countersign::port::Change;
 use countersign::sandbox::{self, Options, RecordSet as Set, Routing, Sandbox};
 
@@ -32,12 +32,12 @@ pub fn settings(sandbox: &Sandbox) -> Settings {
     Settings { ttl: 60, nameservers: vec![sandbox.dns_addr()], ..Settings::default() }
 }
 
-pub fn dns(sandbox: &Sandbox) -> Route53Dns {
-    Route53Dns::new(settings(sandbox), &sdk(sandbox)).unwrap()
+pub fn dns(sandbox: &Sandbox) -> DnsSolver {
+    DnsSolver::new(settings(sandbox), &sdk(sandbox)).unwrap()
 }
 
-pub fn txt(zone: &str, name: &str, value: &str) -> Txt {
-    Txt { set: RecordSet { zone: zone.into(), name: name.into() }, value: value.into() }
+pub fn txt(zone: &str, name: &str, value: &str) -> Proof {
+    Proof::Txt(Txt { set: RecordSet { zone: zone.into(), name: name.into() }, value: value.into() })
 }
 
 /// Each TXT set of a zone as `name ttl values`.

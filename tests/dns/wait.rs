@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use countersign::port::Dns;
+use countersign::port::Solver;
 use countersign::sandbox::Options;
 use countersign::sandbox::faults::Mishap;
 

@@ -4,6 +4,8 @@ mod account;
 mod bad_input;
 mod change;
 mod crash;
+mod exec;
+mod http01;
 mod iam;
 mod import;
 mod interrupted;

@@ -137,7 +137,7 @@ async fn identities(config: &Config, sheet: &mut Sheet<'_>) {
 
 async fn zones(config: &Config, certificates: &[&Certificate], sheet: &mut Sheet<'_>) {
     let probes = match wire::dns(config).await {
-        Ok(dns) => probe::zones(dns.as_ref(), certificates).await,
+        Ok(dns) => probe::zones(&dns, certificates).await,
         Err(fault) => return sheet.add(Checked::of("zone", State::Fail, &fault)),
     };
     let missing: Vec<&Probe> = probes.iter().filter(|probe| probe.outlook() == Outlook::Bad).collect();

@@ -1,4 +1,5 @@
-//! Authorizations and their challenges (RFC 8555 sections 7.5 and 8): dns-01 is validated by real DNS queries.
+//! Authorizations and their challenges (RFC 8555 sections 7.5 and 8): dns-01 is validated by real DNS queries, http-01 by
+//! real requests.
 
 use std::sync::Arc;
 
@@ -8,7 +9,7 @@ use serde::Deserialize;
 
 use super::problem::Problem;
 use super::state::{Authorization, Id, State, Status, Tried};
-use super::{Answer, CAA_IDENTITY, Ca, HOUR, Signed, account, account_of, json_response, with_header};
+use super::{Answer, CAA_IDENTITY, Ca, HOUR, Signed, account, account_of, http01, json_response, with_header};
 use crate::name::Digest;
 use crate::sandbox::lookup;
 
@@ -67,8 +68,9 @@ struct Task {
     name: String,
     wildcard: bool,
     account_url: String,
-    /// What the TXT record must hold (RFC 8555 section 8.4).
-    expected: String,
+    token: String,
+    /// RFC 8555 section 8.1.
+    key_authorization: String,
 }
 
 fn start(ca: &Ca, signed: &Signed, id: &str, kind: &str) -> Result<Option<Task>, Problem> {
@@ -81,14 +83,14 @@ fn start(ca: &Ca, signed: &Signed, id: &str, kind: &str) -> Result<Option<Task>,
         return Ok(None);
     }
     authorization.tried = Some(Tried { kind, ended: None });
-    let key_authorization = format!("{}.{thumbprint}", authorization.token);
     Ok(Some(Task {
         authorization: id,
         kind,
         name: authorization.name.clone(),
         wildcard: authorization.wildcard,
         account_url: account::url(ca, authorization.account),
-        expected: BASE64_URL_SAFE_NO_PAD.encode(Digest::of(key_authorization.as_bytes()).as_bytes()),
+        token: authorization.token.clone(),
+        key_authorization: format!("{}.{thumbprint}", authorization.token),
     }))
 }
 
@@ -116,10 +118,11 @@ async fn validate(ca: Arc<Ca>, task: Task) {
 
 async fn check(ca: &Ca, task: &Task) -> Result<(), Problem> {
     ca.scripted("validation")?;
-    if task.kind != "dns-01" {
-        return Err(Problem::new(400, "connection", "The sandbox validates dns-01 only"));
+    match task.kind {
+        "dns-01" => check_txt(ca, task).await?,
+        "http-01" => http01::check(ca, &task.name, &task.token, &task.key_authorization).await?,
+        other => return Err(Problem::new(400, "connection", format!("The sandbox does not validate {other}"))),
     }
-    check_txt(ca, task).await?;
     check_caa(ca, task).await
 }
 
@@ -135,7 +138,8 @@ async fn check_txt(ca: &Ca, task: &Task) -> Result<(), Problem> {
         lookup::Failed::Refused => Problem::new(400, "dns", format!("DNS problem: REFUSED looking up TXT for {name}")),
         lookup::Failed::Other(detail) => Problem::new(400, "dns", detail),
     })?;
-    if values.contains(&task.expected) {
+    let digest = Digest::of(task.key_authorization.as_bytes());
+    if values.contains(&BASE64_URL_SAFE_NO_PAD.encode(digest.as_bytes())) {
         return Ok(());
     }
     Err(Problem::unauthorized(match values.as_slice() {
@@ -171,17 +175,17 @@ fn caa_permits(records: &[(String, String)], task: &Task) -> bool {
     };
     let (issue, issuewild) = (tagged("issue"), tagged("issuewild"));
     let relevant = if task.wildcard && !issuewild.is_empty() { issuewild } else { issue };
-    relevant.is_empty() || relevant.into_iter().any(|value| names_us(value, &task.account_url))
+    relevant.is_empty() || relevant.into_iter().any(|value| names_us(value, task))
 }
 
 /// RFC 8657: `accounturi` and `validationmethods` narrow the permission.
-fn names_us(value: &str, account_url: &str) -> bool {
+fn names_us(value: &str, task: &Task) -> bool {
     let mut parts = value.split(';').map(str::trim);
     let issuer = parts.next().unwrap_or_default();
     let parameters = parts.filter_map(|part| part.split_once('='));
     let fits = |(name, value): (&str, &str)| match name.trim() {
-        "accounturi" => value.trim() == account_url,
-        "validationmethods" => value.split(',').any(|method| method.trim() == "dns-01"),
+        "accounturi" => value.trim() == task.account_url,
+        "validationmethods" => value.split(',').any(|method| method.trim() == task.kind),
         _ => true,
     };
     issuer.eq_ignore_ascii_case(CAA_IDENTITY) && parameters.into_iter().all(fits)

@@ -10,7 +10,7 @@ use countersign::apply::{Ports, Stop, apply};
 use countersign::diag::Place;
 use countersign::event::{Event, Listener};
 use countersign::fault::Fault;
-use countersign::journal::{RecordSet, Status, Txt};
+use countersign::journal::{Proof, Status};
 use countersign::ledger::Ledger;
 use countersign::lineage::{CertFacts, Imported, Pems, RevocationReason};
 use countersign::list::{Certificate, ChallengeType, KeyType, List};
@@ -18,7 +18,7 @@ use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::outcome::Outcome;
 use countersign::plan::limits::{Limits, LimitsMode};
 use countersign::plan::{Basis, Choices, FORMAT, Mode, Observed, Plan, provided::Provided, steps};
-use countersign::port::{Authorization, Ca, Change, Clock, Dns, Order, OrderRequest, RenewalInfo, Store};
+use countersign::port::{Answer, Authorization, Ca, Change, Clock, Order, OrderRequest, RenewalInfo, Solver, Store};
 use countersign::secret::Secret;
 use countersign::store::FileStore;
 use rcgen::{
@@ -119,7 +119,7 @@ impl World {
         let plan = plan.approve(limits, LimitsMode::Enforce).unwrap();
         let ports = Ports {
             cas: BTreeMap::from([(AUTHORITY.to_owned(), self.ca.clone() as Arc<dyn Ca>)]),
-            dns: Arc::new(NoDns),
+            solvers: BTreeMap::from([(ChallengeType::Dns01, Arc::new(NoSolver) as Arc<dyn Solver>)]),
             store: self.store.clone(),
             targets: BTreeMap::new(),
             unreachable: BTreeMap::new(),
@@ -313,7 +313,7 @@ impl Order for TestOrder {
         Ok(self.status.clone())
     }
 
-    async fn authorizations(&mut self) -> Result<Vec<Authorization>, Fault> {
+    async fn authorizations(&mut self, _: ChallengeType) -> Result<Vec<Authorization>, Fault> {
         Ok(Vec::new())
     }
 
@@ -331,15 +331,19 @@ impl Order for TestOrder {
 }
 
 /// Nothing has to be proven, so nobody asks.
-struct NoDns;
+struct NoSolver;
 
 #[async_trait]
-impl Dns for NoDns {
-    async fn locate(&self, _: &[String]) -> Vec<Result<RecordSet, Fault>> {
+impl Solver for NoSolver {
+    fn rehearsal(&self, _: &[String]) -> Vec<Result<Proof, Fault>> {
         Vec::new()
     }
 
-    async fn present(&self, _: &[Txt]) -> Vec<Change> {
+    async fn locate(&self, _: &[(String, Answer)]) -> Vec<Result<Proof, Fault>> {
+        Vec::new()
+    }
+
+    async fn present(&self, _: &[Proof]) -> Vec<Change> {
         Vec::new()
     }
 
@@ -347,11 +351,11 @@ impl Dns for NoDns {
         Ok(())
     }
 
-    async fn visible(&self, _: &[Txt]) -> Vec<Result<(), Fault>> {
+    async fn visible(&self, _: &[Proof]) -> Vec<Result<(), Fault>> {
         Vec::new()
     }
 
-    async fn clean_up(&self, _: &[Txt]) -> Vec<Change> {
+    async fn clean_up(&self, _: &[Proof]) -> Vec<Change> {
         Vec::new()
     }
 }

@@ -1,4 +1,4 @@
-//! Debian's nginx, with one TLS server on loopback.
+//! Debian's nginx, with one server on loopback.
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -16,10 +16,25 @@ pub struct Nginx {
 impl Nginx {
     /// Serves the `fullchain.pem` and `privkey.pem` of a folder.
     pub fn start(dir: &Path, folder: &Path) -> Nginx {
+        let folder = folder.display();
+        Self::with(dir, |address| {
+            format!(
+                "server {{
+    listen {address} ssl;
+    ssl_certificate {folder}/fullchain.pem;
+    ssl_certificate_key {folder}/privkey.pem;
+}}
+"
+            )
+        })
+    }
+
+    /// `site` makes `server { … }` for an address.
+    pub fn with(dir: &Path, site: impl Fn(SocketAddr) -> String) -> Nginx {
         std::fs::create_dir_all(dir).expect("a directory for nginx");
         let conf = dir.join("nginx.conf");
         let start = |[address]: [SocketAddr; 1]| {
-            std::fs::write(&conf, configuration(dir, folder, address)).expect("the configuration of nginx");
+            std::fs::write(&conf, configuration(dir, &site(address))).expect("the configuration of nginx");
             command(&conf, &[])
         };
         let ready = |[address]: [SocketAddr; 1]| std::net::TcpStream::connect(address).is_ok();
@@ -32,6 +47,12 @@ impl Nginx {
         let command = command(&self.conf, &["-s", "reload"]);
         let words = [command.get_program()].into_iter().chain(command.get_args());
         words.map(|word| word.to_str().expect("plain paths").to_owned()).collect()
+    }
+
+    /// The first line of each request, with the status of the answer.
+    pub fn requests(&self) -> Vec<String> {
+        let log = self.conf.with_file_name("access.log");
+        std::fs::read_to_string(log).expect("nginx' log").lines().map(str::to_owned).collect()
     }
 
     /// The serial number of the certificate for a name, as OpenSSL sees it: lower-case hex.
@@ -64,8 +85,8 @@ fn command(conf: &Path, more: &[&str]) -> Command {
     command
 }
 
-fn configuration(dir: &Path, folder: &Path, address: SocketAddr) -> String {
-    let (dir, folder) = (dir.display(), folder.display());
+fn configuration(dir: &Path, site: &str) -> String {
+    let dir = dir.display();
     let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
         .iter()
         .map(|kind| format!("    {kind}_temp_path {dir}/{kind};\n"))
@@ -76,14 +97,10 @@ pid {dir}/nginx.pid;
 error_log stderr;
 events {{}}
 http {{
-    access_log off;
+    log_format lab '$request $status';
+    access_log {dir}/access.log lab;
 {temporary}
-    server {{
-        listen {address} ssl;
-        ssl_certificate {folder}/fullchain.pem;
-        ssl_certificate_key {folder}/privkey.pem;
-    }}
-}}
+{site}}}
 "
     )
 }

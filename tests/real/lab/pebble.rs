@@ -29,6 +29,8 @@ pub struct Options {
     pub binding: Option<&'static str>,
     /// So many chains besides the default one.
     pub alternate_roots: u8,
+    /// Where web servers are asked for token files.
+    pub http_port: u16,
 }
 
 impl Default for Options {
@@ -41,6 +43,7 @@ impl Default for Options {
             validates: true,
             binding: None,
             alternate_roots: 0,
+            http_port: 5002,
         }
     }
 }
@@ -172,7 +175,7 @@ fn command(
         "managementListenAddress": management.to_string(),
         "certificate": tls.certificate,
         "privateKey": tls.key,
-        "httpPort": 5002,
+        "httpPort": options.http_port,
         "tlsPort": 5001,
         // Two labels: this Pebble panics on names that have fewer labels than an entry.
         "domainBlocklist": ["blocked.test"],

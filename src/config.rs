@@ -250,7 +250,8 @@ impl Config {
     pub fn resolved(mut self, base: &Path) -> Self {
         self.state = base.join(&self.state);
         if self.repository.allow_local && !self.repository.url.starts_with("file://") {
-            self.repository.url = base.join(&self.repository.url).to_string_lossy().into_owned();
+            let path = base.join(self.repository.url.trim_start_matches("./"));
+            self.repository.url = path.to_string_lossy().into_owned();
         }
         let roots = self.authorities.values_mut().map(|authority| &mut authority.root);
         for path in roots

@@ -59,10 +59,15 @@ impl Remote {
         isolate();
         let url = RepoUrl::parse(&self.url, self.allow_local)?;
         check_ref_name(&self.ref_name)?;
-        if let RepoUrl::Ssh(_) = url {
-            self.check_key_file()?;
-        } else {
-            warn!(url = %url, "the config repo is a local path: nobody proves where it comes from");
+        match &url {
+            RepoUrl::Ssh(_) => self.check_key_file()?,
+            RepoUrl::Local(path) if !Path::new(path.trim_start_matches("file://")).exists() => {
+                let fault = Fault::new("git:unreachable", format!("there is no repository at `{path}`"));
+                return Err(fault.hint("see that `repository.url` is right"));
+            }
+            RepoUrl::Local(_) => {
+                warn!(url = %url, "the config repo is a local path: nobody proves where it comes from");
+            }
         }
         let pins = self.pins(&url)?;
         let repo = store::open_or_init(&self.store)?;

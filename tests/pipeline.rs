@@ -7,6 +7,7 @@ mod pipeline {
     mod account;
     mod broken;
     mod crash;
+    mod golden;
     mod hooks;
     mod junit;
     mod life;

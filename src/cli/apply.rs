@@ -40,14 +40,15 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let folder = session.config.state.join("report");
     write::own_folder(&folder)?;
     reports.also(&Report { junit: Some(folder.join("junit.xml")), html: Some(folder.join("html")) })?;
+    let saved = args.plan.as_deref().map(read_saved).transpose()?;
     let source = source::fetch(&session, reports)?;
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let choices = session.choices(&args.selection, &source, &looked.observed.inventory)?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
     reports.run.inventory = looked.observed.inventory.clone();
     reports.run.unreachable = looked.unreachable.clone();
-    if let Some(file) = &args.plan {
-        plan = plan.select(&read_saved(file)?, reports.now())?;
+    if let Some(saved) = &saved {
+        plan = plan.select(saved, reports.now())?;
     }
     reports.run.plan = Some(plan.clone());
     plan_command::show(&plan, &source, &[], &session, reports, output);

@@ -21,9 +21,10 @@ impl Folder {
     /// # Errors
     /// `import:unreadable` if it is no folder that this user may read.
     pub fn open(path: &Path) -> Result<Self, Fault> {
-        let root = fs::canonicalize(path).map_err(|error| unreadable(path).caused_by(&error))?;
+        let state = || unreadable(path).hint("name the folder that the tool keeps its state in");
+        let root = fs::canonicalize(path).map_err(|error| state().caused_by(&error))?;
         if !root.is_dir() {
-            return Err(unreadable(path).hint("name the folder that the tool keeps its state in"));
+            return Err(state());
         }
         Ok(Self { root })
     }

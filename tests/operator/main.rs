@@ -1,6 +1,7 @@
 //! What an operator has printed: schedules, policies, completions, manual pages.
 
 mod documents;
+mod golden;
 mod iam_policy;
 mod init;
 mod network;

@@ -75,13 +75,16 @@ async fn choose(session: &Session, name: &str) -> Result<(String, Arc<dyn Bucket
     match buckets.remove(&name) {
         Some((bucket, _)) => Ok((name, bucket)),
         None => {
-            let text = if name.is_empty() {
-                "several buckets are configured".into()
-            } else {
-                format!("there is no bucket `{name}`")
+            let (text, hint) = match (name.is_empty(), known.is_empty()) {
+                (_, true) => {
+                    ("no bucket is configured".into(), "say under `buckets:` where versions were published".into())
+                }
+                (true, _) => {
+                    ("several buckets are configured".into(), format!("give one: --from-bucket NAME. Known: {known}"))
+                }
+                _ => (format!("there is no bucket `{name}`"), format!("known buckets: {known}")),
             };
-            let fault =
-                Fault::new("restore:bucket", text).hint(format!("give one: --from-bucket NAME. Known: {known}"));
+            let fault = Fault::new("restore:bucket", text).hint(hint);
             Err(Failure::new(Exit::Usage, Check::Completed, fault))
         }
     }

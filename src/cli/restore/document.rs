@@ -94,7 +94,10 @@ fn import(session: &Session, inventory: &Inventory, waiting: Waiting) -> Result<
 
 fn read(source: &Path) -> Result<Zeroizing<Vec<u8>>, Fault> {
     let file = if source.is_dir() { source.join(export::FILE) } else { source.to_owned() };
-    let unreadable = || Fault::new("restore:unreadable", format!("failed to read {}", file.display()));
+    let unreadable = || {
+        Fault::new("restore:unreadable", format!("failed to read {}", file.display()))
+            .hint("name a file or folder that `countersign export --with-keys --out PATH` wrote")
+    };
     let found = std::fs::metadata(&file).map_err(|error| unreadable().caused_by(&error))?;
     if !found.is_file() || found.len() > MAX_BYTES {
         return Err(unreadable().hint("it is no file, or larger than 1 GiB").retry(Retry::Never));

@@ -84,7 +84,7 @@ pub fn figure(run: &Run) -> Markup {
     html! {
         figure {
             figcaption {
-                "When certificates begin and end. The line across all is this run. The first tick is when a certificate
+                "When certificates begin and end. The line across all is this run. The first tick is when a certificate \
                 is due, the last is the floor below which runs fail."
                 @if more > 0 { " " (more) " more end later." }
             }

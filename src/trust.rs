@@ -28,6 +28,7 @@ mod signed;
 pub mod signers;
 mod spent;
 pub mod sshsig;
+mod trace;
 mod walk;
 mod wire;
 mod withdrawn;
@@ -58,7 +59,7 @@ pub use crate::trust::seen::{FirstSeen, When};
 pub use crate::trust::signers::AllowedSigners;
 
 /// Raised when the same commits and the same trust root may lead to another verdict than before.
-pub const VERIFIER_VERSION: u32 = 3;
+pub const VERIFIER_VERSION: u32 = 4;
 
 /// What was verified by earlier runs. Stands in `trust-state.json`; never moves backwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -135,7 +136,7 @@ pub fn verify<'w>(
         let origin = format!("introduction {}", root.introduction);
         let exact = root.policy.is_some() || !root.revoked.is_empty();
         let mut lists = Lists::new(objects, &root.list);
-        let authors = Authors::find(&content.list, &walked.changes, earlier, &origin, exact, &mut lists)?;
+        let authors = Authors::find(&content.list, &walked, earlier, &origin, exact, &mut lists)?;
         let question = Question { root, state, objects, walked: &walked, content: &content, authors: &authors, now };
         let approvers = question.judge(&mut lists)?;
         Ok(VerifiedList {

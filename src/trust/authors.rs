@@ -1,13 +1,16 @@
 //! Who made each entry of the list what it is.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
 use crate::list::List;
 use crate::name::LineageName;
 use crate::trust::lists::Lists;
-use crate::trust::object::ObjectId;
+use crate::trust::object::{ObjectId, TreeEntry};
 use crate::trust::refusal::Stop;
 use crate::trust::signed::Who;
+use crate::trust::trace::{self, Maker, Versions};
+use crate::trust::walk::Walked;
 
 /// A verified commit that changed protected paths itself, so not a merge.
 #[derive(Clone, Debug)]
@@ -47,46 +50,60 @@ impl Authors {
         self.0.entry(signer.to_owned()).or_default().extend(made);
     }
 
-    /// Goes back from `list` over `changes` (newest last) to those that made its entries.
+    /// Goes back from `list` to those that made its entries.
     ///
-    /// Entries that none of them made are still whose they were `earlier`, or else of `origin`.
+    /// Entries that no change of the walk made are still whose they were `earlier`, or else of `origin`.
     pub fn find(
         list: &List,
-        changes: &[Change],
+        walked: &Walked,
         earlier: Option<&Self>,
         origin: &str,
         exact: bool,
         lists: &mut Lists<'_>,
     ) -> Result<Self, Stop> {
         let mut found = Self::default();
-        let mut open: BTreeSet<_> = list.certificates().map(|certificate| certificate.name.clone()).collect();
-        for (index, change) in changes.iter().enumerate().rev() {
-            if open.is_empty() {
-                return Ok(found);
-            }
-            if !exact && lists.read > MAX_PARSED {
-                let candidates = changes[..=index].iter().map(|change| change.by.to_string());
-                for signer in candidates.collect::<BTreeSet<_>>() {
-                    found.0.entry(signer).or_default().extend(open.iter().cloned());
+        let names = list.certificates().map(|certificate| certificate.name.clone());
+        let mut entries = Entries { head: list, lists, exact };
+        for traced in trace::trace(&walked.way, &walked.changes, names, false, |_| false, &mut entries)? {
+            let by = |index: usize| walked.changes[index].by.to_string();
+            let signers: BTreeSet<_> = match traced.maker {
+                Maker::One(index) => [by(index)].into(),
+                Maker::Several(any) => any.into_iter().map(by).collect(),
+                Maker::Nobody => {
+                    let signers = earlier.map(|earlier| earlier.of(&traced.thing)).unwrap_or_default();
+                    if signers.is_empty() { [origin.to_owned()].into() } else { signers.into_iter().collect() }
                 }
-                break;
-            }
-            let after = lists.at(Some(change.after))?;
-            let before = lists.at(change.before)?;
-            let made = |name: &LineageName| after.get(name) == list.get(name) && before.get(name) != list.get(name);
-            let (made, rest) = open.into_iter().partition::<BTreeSet<_>, _>(made);
-            open = rest;
-            if !made.is_empty() {
-                found.add(&change.by.to_string(), made);
-            }
-        }
-        for name in open {
-            let signers = earlier.map(|earlier| earlier.of(&name)).unwrap_or_default();
-            let signers = if signers.is_empty() { vec![origin.to_owned()] } else { signers };
-            for signer in signers {
-                found.add(&signer, [name.clone()]);
-            }
+            };
+            signers.iter().for_each(|signer| found.add(signer, [traced.thing.clone()]));
         }
         Ok(found)
+    }
+}
+
+/// Whole entries of the list.
+struct Entries<'l, 'o> {
+    head: &'l List,
+    lists: &'l mut Lists<'o>,
+    exact: bool,
+}
+
+impl Versions for Entries<'_, '_> {
+    type Thing = LineageName;
+    type Version = Rc<List>;
+
+    fn entry(&self, tree: ObjectId) -> Result<Option<TreeEntry>, Stop> {
+        Ok(self.lists.entry(Some(tree))?.map(|(_, entry)| entry))
+    }
+
+    fn at(&mut self, tree: ObjectId) -> Result<Option<Rc<List>>, Stop> {
+        self.lists.readable(Some(tree))
+    }
+
+    fn has(&self, list: &Rc<List>, name: &LineageName) -> bool {
+        list.get(name) == self.head.get(name)
+    }
+
+    fn is_enough(&self) -> bool {
+        !self.exact && self.lists.read > MAX_PARSED
     }
 }

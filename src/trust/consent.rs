@@ -43,7 +43,7 @@ impl Question<'_> {
         let mut refusals = found.refusals;
         refusals.extend(withdrawn::refusals(root, &content.list, self.authors, &approvers));
         if !root.revoked.is_empty() {
-            refusals.extend(hooks::withdrawn(root, self.objects, content.tree, &walked.changes)?);
+            refusals.extend(hooks::withdrawn(root, self.objects, content.tree, walked)?);
         }
         if refusals.is_empty() {
             return Ok(approvers);
@@ -57,10 +57,9 @@ impl Question<'_> {
         let base_tree = self.base_tree()?;
         self.approvals(policy, base_tree, lists, found)?;
         let base = lists.at(Some(base_tree))?;
-        let effective =
-            Effective { base: &base, head: &content.list, changes: &walked.changes, approved: &found.approved };
+        let effective = Effective { base: &base, head: &content.list, walked, approved: &found.approved };
         found.refusals = cover::refusals(root, policy, &effective, lists)?;
-        let hooks = hooks::not_covered(root, policy, *objects, base_tree, content.tree, &walked.changes)?;
+        let hooks = hooks::not_covered(root, policy, *objects, base_tree, content.tree, walked)?;
         found.refusals.extend(hooks);
         Ok(())
     }
@@ -83,7 +82,7 @@ impl Question<'_> {
         }
         let way = Way::find(base, content, &walked.changes, lists)?;
         for list in approved {
-            let Some((until, after)) = way.after.get(&list) else { continue };
+            let Some((after, at)) = way.after.get(&list) else { continue };
             let previous: BTreeSet<_> = way.before.keys().filter(|before| **before != list).cloned().collect();
             let read = approval::read(root, policy, *objects, content.tree, &list, &previous, self.now)?;
             let Approvals { good, bad } = read;
@@ -93,7 +92,7 @@ impl Question<'_> {
             let after = lists.at(Some(*after))?;
             for approval in good {
                 let before = lists.at(way.before.get(&approval.previous).copied())?;
-                found.approved.push(Approved { approval, before, after: after.clone(), until: *until });
+                found.approved.push(Approved { approval, before, after: after.clone(), at: at.clone() });
             }
         }
         Ok(())
@@ -152,8 +151,8 @@ struct Found {
 struct Way {
     /// Trees before some change.
     before: BTreeMap<Digest, ObjectId>,
-    /// Trees after some change, each with the index behind the last one that led to it.
-    after: BTreeMap<Digest, (usize, ObjectId)>,
+    /// Trees after some change, each with the changes that led to it. `None`: it is that of the head.
+    after: BTreeMap<Digest, (ObjectId, Option<BTreeSet<usize>>)>,
 }
 
 impl Way {
@@ -163,9 +162,12 @@ impl Way {
             way.before.extend(lists.digest(Some(tree))?.map(|digest| (digest, tree)));
         }
         for (index, change) in changes.iter().enumerate() {
-            way.after.extend(lists.digest(Some(change.after))?.map(|digest| (digest, (index + 1, change.after))));
+            if let Some(digest) = lists.digest(Some(change.after))? {
+                let (_, at) = way.after.entry(digest).or_insert_with(|| (change.after, Some(BTreeSet::new())));
+                at.get_or_insert_default().insert(index);
+            }
         }
-        way.after.insert(content.digest.clone(), (usize::MAX, content.tree));
+        way.after.insert(content.digest.clone(), (content.tree, None));
         Ok(way)
     }
 }

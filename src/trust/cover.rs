@@ -1,7 +1,8 @@
 //! The effective change: from the list that was verified last to the new one, every fact of every entry must be
 //! covered by the people who made it so or approved it.
 //!
-//! Who made a fact what it is: the newest commit that set it so. What was set in between and set back needs nobody.
+//! Who made a fact what it is: the newest commit that set it so, on a line on which it stayed so up to the head. What was
+//! set in between and set back needs nobody.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -12,17 +13,20 @@ use crate::trust::approval::Approval;
 use crate::trust::authors::Change;
 use crate::trust::fact::Fact;
 use crate::trust::lists::Lists;
+use crate::trust::object::{ObjectId, TreeEntry};
 use crate::trust::policy::{Op, Policy, Rule};
 use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::TrustRoot;
+use crate::trust::trace::{self, Maker, Traced, Versions};
+use crate::trust::walk::Walked;
 
 /// An approval with the lists that it is about.
 pub struct Approved {
     pub approval: Approval,
     pub before: Rc<List>,
     pub after: Rc<List>,
-    /// Changes at or above this index came after what was approved.
-    pub until: usize,
+    /// The changes that led to the list that was approved. `None`: it is that of the head.
+    pub at: Option<BTreeSet<usize>>,
 }
 
 impl Approved {
@@ -45,8 +49,8 @@ impl Approved {
 pub struct Effective<'a> {
     pub base: &'a List,
     pub head: &'a List,
-    /// Every commit that changed something, oldest first. Only those that are not settled can cover.
-    pub changes: &'a [Change],
+    /// Only changes that are not settled can cover.
+    pub walked: &'a Walked,
     pub approved: &'a [Approved],
 }
 
@@ -58,12 +62,17 @@ pub fn refusals(
     lists: &mut Lists<'_>,
 ) -> Result<Vec<Refusal>, Stop> {
     let mut refusals = BTreeMap::new();
-    for (name, fact, change) in attributed(effective, lists)? {
-        let people = people(root, effective, name, fact, change);
-        let by = change.map(|index| &effective.changes[index]);
+    for (name, fact, maker, passed) in attributed(effective, lists)? {
+        let people = people(root, effective, name, fact, &maker, &passed);
+        let change = match &maker {
+            Maker::One(index) => Some(*index),
+            Maker::Several(_) | Maker::Nobody => None,
+        };
+        let by = change.map(|index| &effective.walked.changes[index]);
+        let unclear = matches!(maker, Maker::Several(_));
         for (identifier, op) in at_stake(effective, name, fact) {
             let rules = policy.rules_for(identifier, op);
-            let case = Case { name, fact, identifier, op, by, head: effective.head };
+            let case = Case { name, fact, identifier, op, by, unclear, head: effective.head };
             if rules.is_empty() {
                 refusals.entry((change, name, identifier, op, None)).or_insert_with(|| case.no_rule());
             }
@@ -83,55 +92,63 @@ impl Rule {
     }
 }
 
-type Attributed<'a> = Vec<(&'a LineageName, Fact<'a>, Option<usize>)>;
+type Attributed<'a> = (&'a LineageName, Fact<'a>, Maker, Vec<usize>);
 
-/// Every fact that is another one now, with the index of the newest change that made it what it is.
-fn attributed<'a>(effective: &Effective<'a>, lists: &mut Lists<'_>) -> Result<Attributed<'a>, Stop> {
-    let Effective { base, head, changes, .. } = effective;
+/// Every fact that is another one now, with who made it what it is, and the approved changes that kept it.
+fn attributed<'a>(effective: &Effective<'a>, lists: &mut Lists<'_>) -> Result<Vec<Attributed<'a>>, Stop> {
+    let Effective { base, head, walked, approved } = effective;
     let names: BTreeSet<_> =
         [base, head].into_iter().flat_map(|list| list.certificates()).map(|entry| &entry.name).collect();
-    let mut open: BTreeMap<&LineageName, Vec<Fact<'a>>> = BTreeMap::new();
-    for name in names {
-        let facts = Fact::differences(base.get(name), head.get(name));
-        if !facts.is_empty() {
-            open.insert(name, facts);
-        }
-    }
-    let mut found = Vec::new();
-    for (index, change) in changes.iter().enumerate().rev().filter(|(_, change)| !change.settled) {
-        if open.is_empty() {
-            break;
-        }
-        let (after, before) = (lists.at(Some(change.after))?, lists.at(change.before)?);
-        open.retain(|name, facts| {
-            let [before, after] = [before.get(name), after.get(name)];
-            if before != after {
-                let wanted = head.get(name);
-                let made = |fact: &mut Fact<'a>| {
-                    fact.value(after) == fact.value(wanted) && fact.value(before) != fact.value(after)
-                };
-                found.extend(facts.extract_if(.., made).map(|fact| (*name, fact, Some(index))));
-            }
-            !facts.is_empty()
-        });
-    }
-    found.extend(open.into_iter().flat_map(|(name, facts)| facts.into_iter().map(move |fact| (name, fact, None))));
-    found.sort();
-    Ok(found)
+    let differences =
+        |name| Fact::differences(base.get(name), head.get(name)).into_iter().map(move |fact| (name, fact));
+    let noted: BTreeSet<_> = approved.iter().filter_map(|approved| approved.at.as_ref()).flatten().copied().collect();
+    let things = names.into_iter().flat_map(differences);
+    let mut facts = Facts { head, lists };
+    let traced = trace::trace(&walked.way, &walked.changes, things, true, |index| noted.contains(&index), &mut facts)?;
+    Ok(traced.into_iter().map(|Traced { thing: (name, fact), maker, passed }| (name, fact, maker, passed)).collect())
 }
 
-/// Who stands for a fact: whoever signed the change, and who approved it in or after that change.
+/// Facts of entries of the list.
+struct Facts<'l, 'a, 'o> {
+    head: &'a List,
+    lists: &'l mut Lists<'o>,
+}
+
+impl<'a> Versions for Facts<'_, 'a, '_> {
+    type Thing = (&'a LineageName, Fact<'a>);
+    type Version = Rc<List>;
+
+    fn entry(&self, tree: ObjectId) -> Result<Option<TreeEntry>, Stop> {
+        Ok(self.lists.entry(Some(tree))?.map(|(_, entry)| entry))
+    }
+
+    fn at(&mut self, tree: ObjectId) -> Result<Option<Rc<List>>, Stop> {
+        self.lists.readable(Some(tree))
+    }
+
+    fn has(&self, list: &Rc<List>, (name, fact): &Self::Thing) -> bool {
+        let [there, here] = [list.get(name), self.head.get(name)];
+        there == here || fact.value(there) == fact.value(here)
+    }
+}
+
+/// Who stands for a fact: whoever signed the change, and who approved of a list that has it, in or after that change.
 fn people<'a>(
     root: &'a TrustRoot,
     effective: &'a Effective<'_>,
     name: &LineageName,
     fact: Fact<'_>,
-    change: Option<usize>,
+    maker: &Maker,
+    passed: &[usize],
 ) -> BTreeSet<&'a str> {
-    let signed = change.map(|index| &effective.changes[index]);
-    let signed = signed.and_then(|change| root.person(&change.by.key, &change.by.principal));
+    let signed = match maker {
+        Maker::One(index) => Some(&effective.walked.changes[*index].by),
+        Maker::Several(_) | Maker::Nobody => None,
+    };
+    let signed = signed.and_then(|by| root.person(&by.key, &by.principal));
     let approved = effective.approved.iter().filter(|approved| {
-        change.is_none_or(|index| approved.until > index) && approved.is_about(name, Some(fact), effective.head)
+        let kept = approved.at.as_ref().is_none_or(|at| passed.iter().any(|index| at.contains(index)));
+        kept && approved.is_about(name, Some(fact), effective.head)
     });
     signed.into_iter().chain(approved.map(|approved| approved.approval.person.as_str())).collect()
 }
@@ -159,6 +176,8 @@ struct Case<'a> {
     identifier: &'a Identifier,
     op: Op,
     by: Option<&'a Change>,
+    /// Whether somebody broke the list, and somebody else mended it.
+    unclear: bool,
     head: &'a List,
 }
 
@@ -187,7 +206,11 @@ impl Case<'_> {
         });
         let can: Vec<_> = can.map(String::as_str).collect();
         let refusal = self.refusal(broken, format!("{}: {needs}", self.what())).approvable(can.len() >= missing);
-        if can.len() >= missing {
+        if self.unclear {
+            let hint = "the list could not be read for a while and was corrected by somebody else, so nobody can tell who \
+                        changed what: take the commit back that broke it and make the change again";
+            refusal.hint(hint)
+        } else if can.len() >= missing {
             let who = can.join(", ");
             let of = if can.len() == missing { String::new() } else { format!("{missing} of ") };
             refusal.hint(format!("have it approved by {of}{who}: `countersign approve --person NAME`"))

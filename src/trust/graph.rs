@@ -121,7 +121,7 @@ impl<'a> Graph<'a> {
             .hint("rebase old branches before they are merged, or move the introduction forward to a reviewed commit"))
     }
 
-    fn parents(&mut self, id: ObjectId) -> Result<Rc<[ObjectId]>, Stop> {
+    pub fn parents(&mut self, id: ObjectId) -> Result<Rc<[ObjectId]>, Stop> {
         if let Some(parents) = self.parents.get(&id) {
             return Ok(parents.clone());
         }

@@ -7,8 +7,10 @@ use crate::name::CommitId;
 use crate::trust::authors::Change;
 use crate::trust::object::{Mode, ObjectId, Objects, TreeEntry};
 use crate::trust::policy::Policy;
-use crate::trust::refusal::{Refusal, RuleId};
+use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::TrustRoot;
+use crate::trust::trace::{self, Maker, Versions};
+use crate::trust::walk::Walked;
 
 /// More than any script needs.
 const MAX_SCRIPT: usize = 1024 * 1024;
@@ -49,14 +51,13 @@ pub fn not_covered(
     objects: &dyn Objects,
     base: ObjectId,
     head: ObjectId,
-    changes: &[Change],
-) -> Result<Vec<Refusal>, Fault> {
+    walked: &Walked,
+) -> Result<Vec<Refusal>, Stop> {
     let (base, head) = (scripts(objects, Some(base))?, scripts(objects, Some(head))?);
     let names: BTreeSet<_> = base.keys().chain(head.keys()).cloned().collect();
     let changed: BTreeSet<_> = names.into_iter().filter(|name| base.get(name) != head.get(name)).collect();
-    let new = |change: &&Change| !change.settled;
     let mut refusals = Vec::new();
-    for (name, change) in makers(objects, &head, changed, changes.iter().filter(new))? {
+    for (name, change) in makers(objects, head, changed, walked, true)? {
         let person = change.and_then(|change| root.person(&change.by.key, &change.by.principal));
         let rules = policy.rules_for_hooks();
         let by = change.map(|change| format!(" by {}", change.by.principal)).unwrap_or_default();
@@ -81,11 +82,11 @@ pub fn withdrawn(
     root: &TrustRoot,
     objects: &dyn Objects,
     head: ObjectId,
-    changes: &[Change],
-) -> Result<Vec<Refusal>, Fault> {
-    let head = scripts(objects, Some(head))?;
+    walked: &Walked,
+) -> Result<Vec<Refusal>, Stop> {
+    let head: Scripts = scripts(objects, Some(head))?;
     let names = head.keys().cloned().collect();
-    let makers = makers(objects, &head, names, changes.iter())?;
+    let makers = makers(objects, head, names, walked, false)?;
     let revoked = makers.into_iter().filter_map(|(name, change)| {
         let change = change.filter(|change| change.by.keys().any(|key| root.revoked.contains(key)))?;
         let path = path(&name);
@@ -96,24 +97,44 @@ pub fn withdrawn(
     Ok(revoked.collect())
 }
 
-/// For each script the newest change that made it what it is at the head.
-fn makers<'c>(
+/// For each script the change that made it what it is at the head.
+fn makers<'w>(
     objects: &dyn Objects,
-    head: &Scripts,
-    mut open: BTreeSet<Vec<u8>>,
-    changes: impl DoubleEndedIterator<Item = &'c Change>,
-) -> Result<BTreeMap<Vec<u8>, Option<&'c Change>>, Fault> {
-    let mut makers = BTreeMap::new();
-    for change in changes.rev() {
-        if open.is_empty() {
-            break;
-        }
-        let (before, after) = (scripts(objects, change.before)?, scripts(objects, Some(change.after))?);
-        let made = |name: &Vec<u8>| after.get(name) == head.get(name) && before.get(name) != after.get(name);
-        makers.extend(open.extract_if(.., made).map(|name| (name, Some(change))));
+    head: Scripts,
+    names: BTreeSet<Vec<u8>>,
+    walked: &'w Walked,
+    new_only: bool,
+) -> Result<BTreeMap<Vec<u8>, Option<&'w Change>>, Stop> {
+    let mut folders = Folders { objects, head };
+    let traced = trace::trace(&walked.way, &walked.changes, names, new_only, |_| false, &mut folders)?;
+    let change = |maker| match maker {
+        Maker::One(index) => Some(&walked.changes[index]),
+        Maker::Several(_) | Maker::Nobody => None,
+    };
+    Ok(traced.into_iter().map(|traced| (traced.thing, change(traced.maker))).collect())
+}
+
+/// Entries of `hooks/`.
+struct Folders<'a> {
+    objects: &'a dyn Objects,
+    head: Scripts,
+}
+
+impl Versions for Folders<'_> {
+    type Thing = Vec<u8>;
+    type Version = Scripts;
+
+    fn entry(&self, tree: ObjectId) -> Result<Option<TreeEntry>, Stop> {
+        Ok(self.objects.entry(tree, "hooks")?)
     }
-    makers.extend(open.into_iter().map(|name| (name, None)));
-    Ok(makers)
+
+    fn at(&mut self, tree: ObjectId) -> Result<Option<Scripts>, Stop> {
+        Ok(Some(scripts(self.objects, Some(tree))?))
+    }
+
+    fn has(&self, scripts: &Scripts, name: &Vec<u8>) -> bool {
+        scripts.get(name) == self.head.get(name)
+    }
 }
 
 fn scripts(objects: &dyn Objects, tree: Option<ObjectId>) -> Result<Scripts, Fault> {

@@ -13,7 +13,7 @@ use crate::trust::root::ListPath;
 /// So many bytes of older lists may be read in one run.
 const MAX_READ: usize = 1024 * 1024 * 1024;
 
-/// Reads lists by the tree of a commit. One that has errors counts as empty: whoever corrects it makes its entries.
+/// Reads lists by the tree of a commit.
 pub struct Lists<'a> {
     objects: &'a dyn Objects,
     path: &'a ListPath,
@@ -21,7 +21,7 @@ pub struct Lists<'a> {
     pub read: usize,
     digests: HashMap<TreeEntry, Option<Digest>>,
     /// The list before a change is mostly the one after the change before.
-    last: Option<(TreeEntry, Rc<List>)>,
+    last: Option<(TreeEntry, Option<Rc<List>>)>,
 }
 
 impl<'a> Lists<'a> {
@@ -29,9 +29,15 @@ impl<'a> Lists<'a> {
         Self { objects, path, read: 0, digests: HashMap::new(), last: None }
     }
 
+    /// The list. One that has errors counts as empty.
     pub fn at(&mut self, tree: Option<ObjectId>) -> Result<Rc<List>, Stop> {
+        Ok(self.readable(tree)?.unwrap_or_default())
+    }
+
+    /// The list, which is empty where there is none. `None` if it has errors.
+    pub fn readable(&mut self, tree: Option<ObjectId>) -> Result<Option<Rc<List>>, Stop> {
         let Some((tree, entry)) = self.entry(tree)? else {
-            return Ok(Rc::default());
+            return Ok(Some(Rc::default()));
         };
         if let Some((of, list)) = &self.last
             && *of == entry
@@ -41,7 +47,7 @@ impl<'a> Lists<'a> {
         let older = content::read_older(self.objects, tree, self.path)?;
         self.count(older.size)?;
         self.digests.insert(entry, older.digest);
-        let list = Rc::new(older.list.unwrap_or_default());
+        let list = older.list.map(Rc::new);
         self.last = Some((entry, list.clone()));
         Ok(list)
     }

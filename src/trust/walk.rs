@@ -16,6 +16,7 @@ use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::{Require, TrustRoot};
 use crate::trust::seen::{FirstSeen, When};
 use crate::trust::signed::{self, Proven, Who};
+use crate::trust::trace::Link;
 
 /// So many commits are held in memory while their signatures are checked.
 const CHUNK: usize = 512;
@@ -26,6 +27,8 @@ pub struct Walked {
     pub accepted: BTreeMap<Fingerprint, String>,
     /// Commits that changed the list or hooks, oldest first.
     pub changes: Vec<Change>,
+    /// All commits, parents first.
+    pub way: Vec<Link>,
     pub head_signer: Option<String>,
 }
 
@@ -85,7 +88,8 @@ pub fn walk(
     if !refusals.is_empty() {
         return Err(refusals.into());
     }
-    Ok(Walked { commits: range.len(), accepted: judge.accepted, changes: judge.changes, head_signer })
+    let way = range.iter().map(|id| judge.link(*id)).collect::<Result<_, _>>()?;
+    Ok(Walked { commits: range.len(), accepted: judge.accepted, changes: judge.changes, way, head_signer })
 }
 
 /// Refuses a store that can show another history than the one that was pushed.
@@ -267,15 +271,23 @@ impl Judge<'_> {
         if refusals.is_empty() { Ok(()) } else { Err(refusals.into()) }
     }
 
+    fn link(&mut self, id: ObjectId) -> Result<Link, Stop> {
+        let parents = self.graph.parents(id)?;
+        let parents = parents.iter().map(|parent| Ok((*parent, self.tree_of(*parent)?)));
+        Ok(Link { id, parents: parents.collect::<Result<_, Stop>>()?, tree: self.tree_of(id)? })
+    }
+
+    fn tree_of(&mut self, commit: ObjectId) -> Result<ObjectId, Stop> {
+        if let Some(tree) = self.trees.get(&commit) {
+            return Ok(*tree);
+        }
+        let tree = agreed_reading(self.objects, commit)?.tree;
+        self.trees.insert(commit, tree);
+        Ok(tree)
+    }
+
     fn protected_at(&mut self, commit: ObjectId) -> Result<Protected, Stop> {
-        let tree = match self.trees.get(&commit) {
-            Some(tree) => *tree,
-            None => {
-                let tree = agreed_reading(self.objects, commit)?.tree;
-                self.trees.insert(commit, tree);
-                tree
-            }
-        };
+        let tree = self.tree_of(commit)?;
         Ok(self.protected_in(tree)?)
     }
 

@@ -242,6 +242,10 @@ pub const THREATS: &[Threat] = &[
         "P05-scope",
         Shown(&[
             "each_kind_of_change_out_of_scope_is_refused_by_name",
+            "what_was_taken_back_does_not_cover_the_same_of_somebody_else",
+            "what_was_taken_back_in_one_file_does_not_cover_it_while_others_change",
+            "a_script_that_was_taken_back_does_not_cover_the_same_of_somebody_else",
+            "whoever_corrects_a_list_does_not_stand_for_what_was_slipped_in_while_nobody_could_read_it",
             "a_name_moved_between_lineages_needs_its_rule",
             "a_wildcard_needs_a_rule_that_says_so",
         ]),
@@ -279,6 +283,7 @@ pub const THREATS: &[Threat] = &[
             "an_approval_of_an_earlier_list_does_not_cover_what_came_after",
             "an_approval_from_before_a_removal_does_not_bring_a_name_back",
             "an_approval_that_was_used_does_not_count_when_the_same_change_is_made_again",
+            "an_approval_of_what_was_taken_back_does_not_cover_another_line",
         ]),
     ),
     row(

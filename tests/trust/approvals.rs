@@ -34,16 +34,16 @@ fn minisign(dir: &Path, args: &[&str]) {
 }
 
 /// Ann adds `www`, which needs two of ann, bob and eve. Bob and eve approve.
-struct Case {
-    house: House,
-    root: TrustRoot,
+pub struct Case {
+    pub house: House,
+    pub root: TrustRoot,
     bob: Approver,
     eve: Approver,
     statement: Statement,
 }
 
 impl Case {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (house, bob, eve) = (House::new(), Approver::new(), Approver::new());
         let root = house.with_policy(&format!(
             "version: 1\n\
@@ -74,7 +74,7 @@ impl Case {
     }
 
     /// Ann changes the list, and bob approves of it.
-    fn changed(&self, from: &str, to: &str, comments: &[&str]) -> CommitId {
+    pub fn changed(&self, from: &str, to: &str, comments: &[&str]) -> CommitId {
         let [list, previous] = [to, from].map(|text| Digest::of(text.as_bytes()));
         let statement = Statement { list, previous, ..self.statement.clone() };
         let (folder, text) = (Statement::folder(&statement.list), statement.to_text());

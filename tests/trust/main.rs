@@ -6,6 +6,7 @@ mod certificates;
 mod content;
 mod history;
 mod interop;
+mod lines;
 mod matrix;
 mod merges;
 mod policy;

@@ -2,23 +2,23 @@
 
 use super::*;
 
-const TEAMS: &str = "rules:\n\
+pub const TEAMS: &str = "rules:\n\
     - {id: a, names: [\"*.a.example.com\"], by: [ann]}\n\
     - {id: b, names: [\"*.b.example.com\"], by: [bob]}\n";
 
 /// A list of entries, each a lineage with its settings in flow style.
-fn entries(entries: &[&str]) -> String {
+pub fn entries(entries: &[&str]) -> String {
     let lines: String = entries.iter().map(|entry| format!("  - {{{entry}}}\n")).collect();
     format!("version: 1\ncertificates:\n{lines}")
 }
 
 /// The introduction has `one` for a and `two` for b.
-fn house() -> House {
+pub fn house() -> House {
     House::with(&[("domains.yaml", &entries(&[ONE, TWO]))])
 }
 
-const ONE: &str = "name: one, domains: [x.a.example.com]";
-const TWO: &str = "name: two, domains: [x.b.example.com]";
+pub const ONE: &str = "name: one, domains: [x.a.example.com]";
+pub const TWO: &str = "name: two, domains: [x.b.example.com]";
 
 /// What is refused of a list that ann commits: rules and names.
 fn by_ann(list: &[&str]) -> Vec<(&'static str, String)> {
@@ -27,13 +27,13 @@ fn by_ann(list: &[&str]) -> Vec<(&'static str, String)> {
     found(&house.judge(&house.ruled(TEAMS), None, &head))
 }
 
-fn found(verdict: &Verdict) -> Vec<(&'static str, String)> {
+pub fn found(verdict: &Verdict) -> Vec<(&'static str, String)> {
     let Verdict::Refused(refused) = verdict else { return Vec::new() };
     let found = |r: &trust::Refusal| (r.rule.as_str(), r.name.clone().unwrap_or_default());
     refused.refusals.iter().map(found).collect()
 }
 
-fn scope(name: &str) -> Vec<(&'static str, String)> {
+pub fn scope(name: &str) -> Vec<(&'static str, String)> {
     vec![("P05-scope", name.to_owned())]
 }
 

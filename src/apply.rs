@@ -8,6 +8,7 @@ mod flight;
 mod guard;
 mod issued;
 mod placeholder;
+mod prune;
 pub mod publish;
 mod records;
 mod rehearsal;
@@ -17,7 +18,7 @@ mod stop;
 mod sweep;
 mod wave;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -28,6 +29,7 @@ use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Attempt, Entry};
 use crate::ledger::{Ledger, Terms};
+use crate::lineage::naming::Naming;
 use crate::lineage::{Pems, Stored};
 use crate::list::{Certificate, ChallengeType};
 use crate::name::LineageName;
@@ -35,6 +37,7 @@ use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, ApprovedPlan, Basis, Step};
 use crate::port::{Bucket, Ca, Clock, Inventory, ObjectSummary, Solver, Store};
 
+pub use prune::Pruned;
 pub use stop::Stop;
 
 /// How many requests to a CA or a bucket are under way at a time.
@@ -43,8 +46,10 @@ const WIDTH: usize = 32;
 /// A bucket to publish to, and what it holds.
 pub struct Target {
     pub bucket: Arc<dyn Bucket>,
-    /// Whether plain copies are kept for scripts.
-    pub flat: bool,
+    /// Plain copies for scripts, and under which names besides certbot's. `None`: no copies.
+    pub flat: Option<BTreeSet<Naming>>,
+    /// How many versions of a lineage are kept. `None`: all.
+    pub keep: Option<usize>,
     pub listing: BTreeMap<String, ObjectSummary>,
 }
 
@@ -62,6 +67,8 @@ pub struct Ports {
     pub provided: BTreeMap<String, Pems>,
     /// Whether lineages without a certificate get a placeholder.
     pub placeholders: bool,
+    /// How many versions of a lineage the store keeps. `None`: all.
+    pub keep: Option<usize>,
     /// The CAs and their limits, by authority.
     pub terms: BTreeMap<String, Terms>,
     /// What counts against them, as it was observed.
@@ -83,6 +90,7 @@ pub struct Applied {
     pub left_behind: Vec<Fault>,
     /// Revocations that were asked for, also those of earlier runs.
     pub revoked: Vec<Revoking>,
+    pub pruned: Vec<Pruned>,
 }
 
 /// Carries out the plan. `inventory` is the store as it was observed for the plan.
@@ -113,11 +121,12 @@ pub async fn apply(
     let revoked = revoke::revoke_all(&mut landed.entries, &revoke::Through::from(ports), stop).await;
     let mut left_behind = sweep::sweep(landed, ports, listener, stop).await;
     left_behind.extend(marked.err());
+    let pruned = prune::prune(ports, stop).await;
     let outcomes: Vec<Outcome> = works.into_iter().map(Work::finish).collect();
     for outcome in &outcomes {
         listener.on(Event::Finished(outcome));
     }
-    Applied { outcomes, left_behind, revoked }
+    Applied { outcomes, left_behind, revoked, pruned }
 }
 
 /// Writes down what is compromised, before anything else happens. An order that is under way could be for the
@@ -246,7 +255,7 @@ async fn publish_one(work: &mut Work<'_>, ports: &Ports, stop: &Stop) {
 
 async fn publish_to(target: &Target, name: &str, stored: &Stored, store: &dyn Store) -> Result<(), Fault> {
     let pems = store.pems(stored)?;
-    let etag = publish::publish(target.bucket.as_ref(), &target.listing, stored, &pems, target.flat).await?;
+    let etag = publish::publish(target.bucket.as_ref(), &target.listing, stored, &pems, target.flat.as_ref()).await?;
     store.record_published(stored, name, &etag)?;
     crate::failpoint::reach("after-published");
     Ok(())

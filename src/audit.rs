@@ -45,6 +45,10 @@ pub enum Kind {
     Imported,
     /// An operator brought a version back from an export or from a bucket.
     Restored,
+    /// An operator makes an earlier version live again, as a new one. Written before it is.
+    RolledBack,
+    /// Old versions were deleted, by the rule of the runner.
+    Pruned,
     /// A step came to nothing in this run.
     Failed,
     /// A revocation is about to be asked for.
@@ -76,6 +80,8 @@ impl Kind {
             Self::Adopted => "adopted",
             Self::Imported => "imported",
             Self::Restored => "restored",
+            Self::RolledBack => "rolled-back",
+            Self::Pruned => "pruned",
             Self::Failed => "failed",
             Self::Revoking => "revoking",
             Self::Revoked => "revoked",

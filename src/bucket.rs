@@ -1,6 +1,7 @@
 //! The bucket port over S3.
 
 mod fault;
+mod guards;
 pub mod layout;
 
 use std::collections::BTreeMap;
@@ -23,8 +24,9 @@ use tracing::debug;
 
 use crate::fault::{Fault, Retry};
 use crate::name::Digest;
-use crate::port::{Bucket, Condition, ObjectSummary, Written};
+use crate::port::{Bucket, Condition, Guards, ObjectSummary, Written};
 use fault::Call;
+pub use guards::{Safety, UNSAFE, WRONG_OWNER};
 
 /// An object that is larger is none of ours.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -85,6 +87,31 @@ impl S3Bucket {
         Call { verb, bucket: &self.settings.bucket, key, actions }
     }
 
+    async fn list_as(&self, owner: Option<String>) -> Result<BTreeMap<String, ObjectSummary>, Fault> {
+        let prefix = &self.settings.prefix;
+        let call = self.call("list", prefix, "s3:ListBucket");
+        let request = self.client.list_objects_v2().bucket(&self.settings.bucket).prefix(prefix);
+        let mut pages = request.set_expected_bucket_owner(owner).into_paginator().send();
+        let mut found = BTreeMap::new();
+        while let Some(page) = pages.next().await {
+            for object in page.map_err(|error| call.fault(&error))?.contents.unwrap_or_default() {
+                let (Some(key), Some(etag)) = (object.key, object.e_tag) else { continue };
+                let Some(key) = key.strip_prefix(prefix.as_str()) else { continue };
+                let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
+                found.insert(key.to_owned(), ObjectSummary { etag, size });
+            }
+        }
+        debug!(bucket = self.settings.bucket, prefix, objects = found.len(), "listed");
+        Ok(found)
+    }
+
+    fn owned_by_others(&self, owner: &str) -> Fault {
+        let text = format!("bucket `{}` does not belong to account {owner}", self.settings.bucket);
+        Fault::new(WRONG_OWNER, text)
+            .hint("see who made a bucket of this name; correct `bucket:` or `expected_owner:` of the runner's config")
+            .retry(Retry::Never)
+    }
+
     /// `s3:not-encrypted` if a KMS key is asked for and S3 says that it used none.
     fn check_encryption(&self, call: &Call<'_>, found: Option<&ServerSideEncryption>) -> Result<(), Fault> {
         let kms = matches!(found, Some(ServerSideEncryption::AwsKms | ServerSideEncryption::AwsKmsDsse));
@@ -102,27 +129,12 @@ impl S3Bucket {
 #[async_trait]
 impl Bucket for S3Bucket {
     async fn list(&self) -> Result<BTreeMap<String, ObjectSummary>, Fault> {
-        let prefix = &self.settings.prefix;
-        let call = self.call("list", prefix, "s3:ListBucket");
-        let mut pages = self
-            .client
-            .list_objects_v2()
-            .bucket(&self.settings.bucket)
-            .prefix(prefix)
-            .set_expected_bucket_owner(self.settings.expected_owner.clone())
-            .into_paginator()
-            .send();
-        let mut found = BTreeMap::new();
-        while let Some(page) = pages.next().await {
-            for object in page.map_err(|error| call.fault(&error))?.contents.unwrap_or_default() {
-                let (Some(key), Some(etag)) = (object.key, object.e_tag) else { continue };
-                let Some(key) = key.strip_prefix(prefix.as_str()) else { continue };
-                let size = object.size.and_then(|size| u64::try_from(size).ok()).unwrap_or(0);
-                found.insert(key.to_owned(), ObjectSummary { etag, size });
-            }
+        let listed = self.list_as(self.settings.expected_owner.clone()).await;
+        match &self.settings.expected_owner {
+            // S3 says the same to whoever may not list. Without the condition it tells which of the two it is.
+            Some(owner) if denied(&listed) && self.list_as(None).await.is_ok() => Err(self.owned_by_others(owner)),
+            _ => listed,
         }
-        debug!(bucket = self.settings.bucket, prefix, objects = found.len(), "listed");
-        Ok(found)
     }
 
     async fn get(&self, key: &str) -> Result<Option<(Vec<u8>, String)>, Fault> {
@@ -192,6 +204,24 @@ impl Bucket for S3Bucket {
             }
         }
     }
+
+    async fn delete(&self, key: &str) -> Result<(), Fault> {
+        let full = self.key(key);
+        let call = self.call("delete", &full, "s3:DeleteObject");
+        let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
+        let sent = request.set_expected_bucket_owner(self.settings.expected_owner.clone()).send().await;
+        sent.map_err(|error| call.fault(&error))?;
+        debug!(bucket = self.settings.bucket, key = full, "deleted");
+        Ok(())
+    }
+
+    async fn guards(&self) -> Guards {
+        guards::ask(&self.client, &self.settings).await
+    }
+}
+
+fn denied<T>(result: &Result<T, Fault>) -> bool {
+    result.as_ref().is_err_and(|fault| fault.code == "s3:AccessDenied")
 }
 
 fn reads() -> RetryConfig {

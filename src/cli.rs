@@ -32,6 +32,7 @@ mod record;
 mod reports;
 mod restore;
 mod revoke;
+mod rollback;
 mod runtime;
 #[cfg(feature = "sandbox")]
 mod sandbox;
@@ -117,6 +118,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Status => status::run(&global, output),
         Command::Show(args) => show::run(&global, &args, output),
         Command::Revoke(args) => revoke::run(&global, &args, output),
+        Command::Rollback(args) => rollback::run(&global, &args, output),
         Command::Account(args) => account::run(&global, &args, output),
         Command::Audit(args) => audit::run(&global, &args, output),
         Command::Doctor => doctor::run(&global, output),

@@ -15,6 +15,7 @@ use time::Duration;
 
 use crate::ledger::bucket::{LETS_ENCRYPT, LETS_ENCRYPT_STAGING};
 use crate::ledger::{self, Terms};
+use crate::lineage::naming::Naming;
 use crate::list::ChallengeType;
 use crate::list::parse::Known;
 use crate::name::CommitId;
@@ -47,6 +48,8 @@ pub struct Config {
     pub provided: BTreeMap<String, Provided>,
     /// Whether lineages without a certificate get a self-signed placeholder, so that servers start.
     pub placeholders: bool,
+    /// How many versions of a lineage the store keeps, the live one included. `None`: all.
+    pub keep: Option<usize>,
     pub limits: Limits,
     pub hooks: Hooks,
     /// Where figures for Prometheus are written after each apply.
@@ -208,8 +211,10 @@ pub struct Bucket {
     pub endpoint: Option<String>,
     /// The account that the bucket belongs to, 12 digits.
     pub expected_owner: Option<String>,
-    /// Whether plain copies are kept beside the versions.
-    pub flat: bool,
+    /// Plain copies beside the versions, and under which names besides certbot's. `None`: no copies.
+    pub flat: Option<BTreeSet<Naming>>,
+    /// How many versions of a lineage are kept, the live one included. `None`: all.
+    pub keep: Option<usize>,
 }
 
 /// Files of this host with a key and certificate that somebody else issued.

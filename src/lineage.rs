@@ -2,6 +2,7 @@
 
 pub mod check;
 pub mod describe;
+pub mod earlier;
 pub mod foreign;
 pub mod key;
 pub mod naming;

@@ -200,6 +200,10 @@ pub enum Reason {
     },
     /// The head was refused: nothing new until it verifies.
     HeadRefused,
+    /// A bucket to publish to is open to others: nothing new until it is closed.
+    BucketUnsafe {
+        bucket: String,
+    },
     /// The store's data of this lineage cannot be read.
     Broken {
         fault: Fault,
@@ -249,6 +253,7 @@ impl Reason {
             Self::LimitReached { share } => format!("no room at the CA: {}", share.text()),
             Self::LimitSaid { said } => format!("the CA said: {said}"),
             Self::HeadRefused => "nothing new while the head is refused".into(),
+            Self::BucketUnsafe { bucket } => format!("nothing new while bucket {bucket} is not safe"),
             Self::Broken { fault } => fault.to_string(),
             Self::NotSelected => "not selected for this run".into(),
         }
@@ -367,6 +372,8 @@ pub struct Observed {
     pub missing: BTreeMap<String, BTreeMap<LineageName, Vec<String>>>,
     /// Digest of the pointers of each bucket that was looked at.
     pub pointers: BTreeMap<String, Digest>,
+    /// Buckets that must not hold keys.
+    pub unsafe_buckets: BTreeSet<String>,
     /// By ARI id.
     pub renewal_infos: BTreeMap<String, RenewalInfo>,
     /// What the runner's files hold, by the word that lists use, or why they cannot be used.

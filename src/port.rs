@@ -194,6 +194,10 @@ pub trait Store: Send + Sync {
     /// Makes an earlier version live again, as a new version.
     fn redeploy(&self, lineage: &LineageName, version: u64) -> Result<Stored, Fault>;
 
+    /// Deletes versions below the live one, but the newest `keep` (the live one is the first of them) and those in
+    /// `spared`. Gives what it deleted. A lineage that is not live is left alone.
+    fn prune(&self, lineage: &LineageName, keep: usize, spared: &BTreeSet<u64>) -> Result<Vec<u64>, Fault>;
+
     /// Keeps an imported certificate until a verified list asks for it.
     fn add_imported(&self, imported: &Imported, pems: &Pems) -> Result<(), Fault>;
     /// `None` if none waits.
@@ -263,6 +267,19 @@ pub enum Condition {
     Etag(String),
 }
 
+/// How a bucket is guarded, as it says itself. A fault stands for what it did not say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Guards {
+    /// The parts of the public access block that are switched off. `None`: the bucket has no block of its own.
+    pub block_off: Result<Option<Vec<&'static str>>, Fault>,
+    pub policy_is_public: Result<bool, Fault>,
+    pub acl_is_public: Result<bool, Fault>,
+    /// Whether it keeps earlier versions of its objects.
+    pub versioned: Result<bool, Fault>,
+    /// How it encrypts what is sent without a key: `AES256`, `aws:kms`.
+    pub encryption: Result<String, Fault>,
+}
+
 /// One bucket below one prefix. Keys are relative to the prefix.
 ///
 /// Conditional writes are sent once: after an error it is open whether they happened, and the caller looks.
@@ -280,4 +297,7 @@ pub trait Bucket: Send + Sync {
         metadata: &BTreeMap<String, String>,
         condition: &Condition,
     ) -> Result<Written, Fault>;
+    /// Takes an object away. One that is gone already is no error.
+    async fn delete(&self, key: &str) -> Result<(), Fault>;
+    async fn guards(&self) -> Guards;
 }

@@ -360,7 +360,9 @@ fn issue_verdict(step: &Step, outcome: Option<&Outcome>) -> Verdict {
                 let until = step.due.map(|due| format!("; next try {}", terminal::minute(due))).unwrap_or_default();
                 return Verdict::Skipped(reason.text() + &until);
             }
-            Reason::HeadRefused if step.action == Action::Defer => return Verdict::Skipped(reason.text()),
+            Reason::HeadRefused | Reason::BucketUnsafe { .. } if step.action == Action::Defer => {
+                return Verdict::Skipped(reason.text());
+            }
             _ => {}
         }
     }

@@ -238,6 +238,11 @@ impl Sandbox {
         Ok(())
     }
 
+    /// Sets a bucket up as somebody else may have.
+    pub fn set_up_bucket(&self, bucket: &str, setup: s3::Setup) {
+        self.buckets.set_up(bucket, setup);
+    }
+
     /// An object of a bucket as it is now.
     pub fn object(&self, bucket: &str, key: &str) -> Option<s3::Object> {
         self.buckets.lock().get(bucket)?.get(key).cloned()

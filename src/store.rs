@@ -7,6 +7,7 @@ mod imported;
 pub mod layout;
 pub mod lock;
 mod placeholder;
+mod prune;
 mod read;
 mod tree;
 mod versions;
@@ -254,6 +255,14 @@ impl Store for FileStore {
 
     fn redeploy(&self, lineage: &LineageName, version: u64) -> Result<Stored, Fault> {
         versions::redeploy(self.writable()?, lineage, version)
+    }
+
+    fn prune(&self, lineage: &LineageName, keep: usize, spared: &BTreeSet<u64>) -> Result<Vec<u64>, Fault> {
+        let pruned = prune::prune(self.writable()?, lineage, keep, spared)?;
+        if !pruned.is_empty() {
+            info!(%lineage, ?pruned, "old versions are deleted");
+        }
+        Ok(pruned)
     }
 
     fn add_imported(&self, imported: &Imported, pems: &Pems) -> Result<(), Fault> {

@@ -7,6 +7,7 @@ mod pipeline {
     mod account;
     mod broken;
     mod crash;
+    mod earlier;
     mod golden;
     mod hooks;
     mod junit;
@@ -24,6 +25,7 @@ mod pipeline {
     mod revoked;
     mod rig;
     mod rules;
+    mod safety;
     mod saved;
     mod secrets;
     mod settled;

@@ -4,7 +4,7 @@
 //! after an error or a refusal the object itself tells how it ended. So any run may be cut short anywhere, and the
 //! next one goes on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::future::try_join_all;
 use tracing::debug;
@@ -14,6 +14,7 @@ use crate::bucket::layout::{
 };
 use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
+use crate::lineage::naming::{self, Naming};
 use crate::lineage::{Pems, Stored};
 use crate::name::Digest;
 use crate::port::{Bucket, Condition, ObjectSummary, Written};
@@ -34,7 +35,7 @@ pub async fn publish(
     listing: &BTreeMap<String, ObjectSummary>,
     stored: &Stored,
     pems: &Pems,
-    flat: bool,
+    flat: Option<&BTreeSet<Naming>>,
 ) -> Result<String, Fault> {
     let target = Target { bucket, stored, metadata: metadata(stored) };
     let pointer = bucket.get(&pointer_key(&stored.meta.lineage)).await?;
@@ -45,8 +46,9 @@ pub async fn publish(
     reach("after-manifest");
     let etag = target.move_pointer(pointer, manifest).await?;
     reach("after-pointer");
-    if flat {
-        try_join_all(layout::files(pems).iter().map(|(name, bytes)| target.put_copy(name, bytes))).await?;
+    if let Some(also) = flat {
+        let copies = naming::files(pems, &stored.meta.certificate_url, also);
+        try_join_all(copies.iter().map(|file| target.put_copy(&file.name, &file.bytes))).await?;
     }
     debug!(lineage = %stored.meta.lineage, sequence = stored.meta.version, etag, "published");
     Ok(etag)

@@ -82,6 +82,28 @@ pub fn account(what: &str) -> Record {
     Record { result: Some(clip(what)), ..Record::new(Kind::Account) }
 }
 
+/// An operator makes an earlier version live again. Written before it is.
+pub fn rolling_back(to: &Stored, reason: &str) -> Record {
+    Record { result: Some(clip(reason)), ..of_version(to, Kind::RolledBack) }
+}
+
+/// Old versions were deleted by the rule of the runner.
+pub fn pruned(lineage: &LineageName, bucket: Option<&str>, versions: &[u64]) -> Record {
+    let versions: Vec<String> = versions.iter().map(ToString::to_string).collect();
+    Record {
+        lineage: Some(lineage.clone()),
+        bucket: bucket.map(str::to_owned),
+        result: Some(clip(&format!("versions {}", versions.join(", ")))),
+        ..Record::new(Kind::Pruned)
+    }
+}
+
+/// A version stands in a bucket, or did not come there.
+pub fn published(stored: &Stored, bucket: &str, fault: Option<&Fault>) -> Record {
+    let kind = if fault.is_some() { Kind::Failed } else { Kind::Published };
+    Record { bucket: Some(bucket.to_owned()), result: fault.map(tell), ..of_version(stored, kind) }
+}
+
 fn of_revocation(kind: Kind, lineage: &LineageName, revocation: &Revocation) -> Record {
     Record {
         lineage: Some(lineage.clone()),
@@ -114,9 +136,11 @@ pub fn results(chain: &Chain, plan: &Plan, outcomes: &[Outcome], inventory: &Inv
             records.push(of_version(live, Kind::Adopted));
         }
         for (bucket, fault) in &outcome.published {
-            let kind = if fault.is_some() { Kind::Failed } else { Kind::Published };
-            let record = live.map_or_else(|| about(plan, step, kind), |live| of_version(live, kind));
-            records.push(Record { bucket: Some(bucket.clone()), result: fault.as_ref().map(tell), ..record });
+            let nothing_live = || {
+                let kind = if fault.is_some() { Kind::Failed } else { Kind::Published };
+                Record { bucket: Some(bucket.clone()), result: fault.as_ref().map(tell), ..about(plan, step, kind) }
+            };
+            records.push(live.map_or_else(nothing_live, |live| published(live, bucket, fault.as_ref())));
         }
     }
     records

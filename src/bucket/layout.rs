@@ -4,6 +4,7 @@
 //! reader sees the old version or the new one. The pointer holds the manifest's digest and the manifest the
 //! digests of the files: torn writes and damage in transit show, a person who may write to the bucket does not.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -11,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
+use crate::lineage::naming::{self, Naming};
 use crate::lineage::{Meta, Pems, Stored};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 use crate::port::ObjectSummary;
@@ -158,6 +160,25 @@ pub fn flat_key(lineage: &LineageName, file: &str) -> String {
     format!("{lineage}/{file}")
 }
 
+/// The versions of a lineage that may go, newest first, each with its keys: older than the live one and not among the
+/// newest `keep`, of which the live one is the first.
+pub fn old_versions(
+    listing: &BTreeMap<String, ObjectSummary>,
+    lineage: &LineageName,
+    live: u64,
+    keep: usize,
+) -> Vec<(u64, Vec<String>)> {
+    let start = format!("{lineage}/v/");
+    let mut versions: BTreeMap<Reverse<u64>, Vec<String>> = BTreeMap::new();
+    for key in listing.range(start.clone()..).map(|(key, _)| key).take_while(|key| key.starts_with(&start)) {
+        let sequence = key[start.len()..].split_once('-').and_then(|(sequence, _)| sequence.parse().ok());
+        if let Some(sequence) = sequence.filter(|sequence| *sequence < live) {
+            versions.entry(Reverse(sequence)).or_default().push(key.clone());
+        }
+    }
+    versions.into_iter().map(|(Reverse(sequence), keys)| (sequence, keys)).skip(keep.max(1) - 1).collect()
+}
+
 /// Whether a bucket holds a version, as far as its list tells.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -193,13 +214,14 @@ pub fn publication(
     listing: &BTreeMap<String, ObjectSummary>,
     stored: &Stored,
     bucket_name: &str,
-    flat: bool,
+    flat: Option<&BTreeSet<Naming>>,
 ) -> Publication {
     let lineage = &stored.meta.lineage;
     let prefix = version_prefix(stored);
     let versioned = FILES.map(|file| format!("{prefix}{file}")).into_iter().chain([manifest_key(stored)]);
-    let copies = FILES.iter().filter(|_| flat).map(|file| flat_key(lineage, file));
-    let absent = versioned.chain(copies).filter(|key| !listing.contains_key(key));
+    let copies = flat.map(|also| naming::names(&stored.meta.certificate_url, also)).unwrap_or_default();
+    let absent =
+        versioned.chain(copies.iter().map(|file| flat_key(lineage, file))).filter(|key| !listing.contains_key(key));
     let mut gaps: Vec<Gap> = absent.map(Gap::Object).collect();
     match listing.get(&pointer_key(lineage)) {
         None => gaps.push(Gap::Pointer),
@@ -219,5 +241,29 @@ mod tests {
         assert_eq!(lineage_of_pointer(&pointer_key(&www)), Some(www));
         let others = ["www/v/1-a/cert.pem", "current.json", "a/b/current.json", "../current.json"];
         assert_eq!(others.map(lineage_of_pointer), [const { None }; 4]);
+    }
+
+    #[test]
+    fn the_newest_versions_stay_and_so_does_what_is_no_version_or_not_older_than_the_live_one() {
+        let keys = [
+            "ww/v/1-aa/cert.pem",
+            "www/current.json",
+            "www/v/10-aa/cert.pem",
+            "www/v/2-aa/cert.pem",
+            "www/v/2-aa/privkey.pem",
+            "www/v/9-aa/cert.pem",
+            "www/v/11-aa/cert.pem",
+            "www/v/3-aa/cert.pem",
+            "www/v/notes",
+            "wwww/v/1-aa/cert.pem",
+        ];
+        let object = ObjectSummary { etag: String::new(), size: 0 };
+        let listing = keys.map(|key| (key.to_owned(), object.clone())).into();
+        let www = LineageName::parse("www").unwrap();
+        let old = |keep| old_versions(&listing, &www, 10, keep);
+        let keys = |keys: &[&str]| keys.iter().map(|key| (*key).to_owned()).collect::<Vec<_>>();
+        assert_eq!(old(3), [(2, keys(&["www/v/2-aa/cert.pem", "www/v/2-aa/privkey.pem"]))]);
+        assert_eq!(old(1).len(), 3);
+        assert_eq!(old(4), []);
     }
 }

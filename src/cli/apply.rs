@@ -59,8 +59,9 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let buckets = record::buckets(&looked.targets);
     session.block_on(record::before(&session, approved.plan(), args.force_limits, &buckets))?;
     let hooks = hooks::prepare(&session, &source, &looked.observed.inventory)?;
+    let refused = source.refused.or_else(|| looked.refused());
     let applied = carry_out(&session, &approved, looked, output)?;
-    end(applied, hooks, &buckets, &session, reports, output, source.refused)
+    end(applied, hooks, &buckets, &session, reports, output, refused)
 }
 
 fn read_saved(file: &Path) -> Result<Plan, Failure> {
@@ -93,6 +94,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
             unreachable,
             provided,
             placeholders: session.config.placeholders,
+            keep: session.config.keep,
             terms: session.config.terms(),
             ledger: observed.ledger,
             clock: session.clock.clone(),
@@ -112,6 +114,7 @@ fn end(
     output: &Output,
     refused: Option<Failure>,
 ) -> Result<Ended, Failure> {
+    record::pruned(session, &applied.pruned)?;
     let applied =
         report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind, revoked: applied.revoked };
     reports.run.applied = Some(applied.clone());

@@ -81,6 +81,8 @@ pub enum Command {
     Show(Show),
     /// Have the CA revoke a certificate; the next apply replaces it if the list still has it
     Revoke(Revoke),
+    /// Make an earlier version of a lineage live again, as a new one, and point the buckets at it
+    Rollback(Rollback),
     /// Show, make, take over, re-key or give up the ACME accounts of this store
     Account(Account),
     /// Show and verify the audit log, and name what no verified commit authorised
@@ -204,6 +206,26 @@ pub struct Revoke {
     /// Another version than the one in use
     #[arg(long = "version", value_name = "NUMBER")]
     pub lineage_version: Option<u64>,
+    /// Do not ask
+    #[arg(long)]
+    pub auto_approve: bool,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "The next apply goes by the list and by the calendar again: it renews the certificate if that is \
+                        due, and replaces it if the list asks for something else."
+)]
+pub struct Rollback {
+    /// The name of a live lineage
+    #[arg(value_name = "LINEAGE")]
+    pub lineage: String,
+    /// The version to use again [default: the newest earlier one with another certificate that is still valid]
+    #[arg(long, value_name = "NUMBER")]
+    pub to: Option<u64>,
+    /// Why; stands in the audit log
+    #[arg(long, value_name = "TEXT")]
+    pub reason: String,
     /// Do not ask
     #[arg(long)]
     pub auto_approve: bool,

@@ -61,8 +61,9 @@ impl Checked {
             State::Warn => paint.warn("warn"),
             State::Fail => paint.bad("FAIL"),
         };
-        let fix = self.fix.as_ref().map(|fix| format!("                 fix: {}\n", plain(fix))).unwrap_or_default();
-        format!("{word}  {:<9}  {}\n{fix}", self.check, plain(&self.fact))
+        let fix =
+            self.fix.as_ref().map(|fix| format!("                     fix: {}\n", plain(fix))).unwrap_or_default();
+        format!("{word}  {:<13}  {}\n{fix}", self.check, plain(&self.fact))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use crate::bucket;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
 use crate::diag::Diagnostic;
@@ -60,6 +61,7 @@ impl From<Fault> for Failure {
     fn from(fault: Fault) -> Self {
         let (exit, check) = match fault.code.as_str() {
             "git:host-key" => (Exit::Refused, Check::Contact),
+            bucket::UNSAFE | bucket::WRONG_OWNER => (Exit::Refused, Check::Completed),
             code if code.starts_with("git:") => (Exit::Failed, Check::Contact),
             "plan:stale" | "plan:unreadable" => (Exit::Refused, Check::Limits),
             _ => (Exit::Failed, Check::Completed),

@@ -17,6 +17,15 @@ use crate::fault::Fault;
 use crate::name::LineageName;
 use crate::report::Check;
 
+/// What tells whether a bucket may hold private keys.
+const GUARDS: [&str; 5] = [
+    "s3:GetBucketPublicAccessBlock",
+    "s3:GetBucketPolicyStatus",
+    "s3:GetBucketAcl",
+    "s3:GetBucketVersioning",
+    "s3:GetEncryptionConfiguration",
+];
+
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     match settings::load(global).and_then(|config| policy(&config, args)) {
         Ok(policy) => {
@@ -99,8 +108,15 @@ fn publisher(bucket: &Bucket) -> Vec<Value> {
     let prefix = &bucket.prefix;
     let mut list = allow("ListThePrefix", &["s3:ListBucket"], json!(arn));
     list["Condition"] = json!({"StringLike": {"s3:prefix": [prefix, format!("{prefix}*")]}});
-    let mut statements =
-        vec![allow("WriteAndCompare", &["s3:PutObject", "s3:GetObject"], json!(format!("{arn}/{prefix}*"))), list];
+    let mut statements = vec![
+        allow("WriteAndCompare", &["s3:PutObject", "s3:GetObject"], json!(format!("{arn}/{prefix}*"))),
+        list,
+        allow("SeeThatItIsClosed", &GUARDS, json!(arn)),
+    ];
+    if bucket.keep.is_some() {
+        let versions = format!("{arn}/{prefix}*/v/*");
+        statements.push(allow("DeleteOldVersions", &["s3:DeleteObject"], json!(versions)));
+    }
     statements.extend(with_key(bucket, &["kms:GenerateDataKey", "kms:Decrypt"]));
     statements
 }

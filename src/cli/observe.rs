@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 
 use futures::StreamExt;
+use futures::future::join;
 use time::OffsetDateTime;
 
 use crate::apply::Target;
 use crate::bucket::layout::{self, Publication};
+use crate::bucket::{Safety, UNSAFE, WRONG_OWNER};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
@@ -16,7 +18,7 @@ use crate::lineage::Pems;
 use crate::list::List;
 use crate::name::{Digest, LineageName};
 use crate::plan::Observed;
-use crate::port::{Inventory, ObjectSummary, RenewalInfo, Store};
+use crate::port::{Bucket, Inventory, ObjectSummary, RenewalInfo, Store};
 use crate::report::Check;
 use crate::trust::VerifiedList;
 
@@ -51,14 +53,20 @@ pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> R
         return Ok(looked);
     }
     let list = list.list();
-    for (name, (bucket, flat)) in wire::buckets(&session.config).await {
+    for (name, (bucket, configured)) in wire::buckets(&session.config).await {
         if list.certificates().any(|certificate| certificate.publish.contains(&name)) {
-            match bucket.list().await {
+            match look_at(bucket.as_ref(), &name).await {
                 Ok(listing) => {
-                    see_bucket(&mut looked.observed, list, &name, &listing, flat);
-                    looked.targets.insert(name, Target { bucket, flat, listing });
+                    let target = Target { bucket, flat: configured.flat.clone(), keep: configured.keep, listing };
+                    see_bucket(&mut looked.observed, list, &name, &target);
+                    looked.targets.insert(name, target);
                 }
-                Err(fault) => drop(looked.unreachable.insert(name, fault)),
+                Err(fault) => {
+                    if matches!(fault.code.as_str(), UNSAFE | WRONG_OWNER) {
+                        looked.observed.unsafe_buckets.insert(name.clone());
+                    }
+                    looked.unreachable.insert(name, fault);
+                }
             }
         }
     }
@@ -67,7 +75,30 @@ pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> R
     Ok(looked)
 }
 
-fn see_bucket(observed: &mut Observed, list: &List, name: &str, listing: &BTreeMap<String, ObjectSummary>, flat: bool) {
+/// What a bucket holds, unless it is one that must not hold keys.
+pub async fn look_at(bucket: &dyn Bucket, name: &str) -> Result<BTreeMap<String, ObjectSummary>, Fault> {
+    let (listed, guards) = join(bucket.list(), bucket.guards()).await;
+    let listing = listed?;
+    let safety = Safety::of(&guards);
+    if let Some(refusal) = safety.refusal(name) {
+        return Err(refusal);
+    }
+    if !safety.doubts.is_empty() {
+        tracing::warn!("bucket {name}: {}", safety.doubts.join("; "));
+    }
+    Ok(listing)
+}
+
+impl Looked {
+    /// The refusal of a bucket that must not hold keys: nothing new is done for lineages that are published there.
+    pub fn refused(&self) -> Option<Failure> {
+        let mut refused = self.observed.unsafe_buckets.iter().filter_map(|name| self.unreachable.get(name));
+        refused.next().map(|fault| fault.clone().into())
+    }
+}
+
+fn see_bucket(observed: &mut Observed, list: &List, name: &str, target: &Target) {
+    let Target { listing, flat, .. } = target;
     let pointers: Vec<(&String, &String)> = listing
         .iter()
         .filter(|(key, _)| key.ends_with("/current.json"))
@@ -81,7 +112,7 @@ fn see_bucket(observed: &mut Observed, list: &List, name: &str, listing: &BTreeM
         let Some(stored) = held.live.get(&certificate.name).or_else(|| held.stash.get(&certificate.name)) else {
             continue;
         };
-        if let Publication::Missing(what) = layout::publication(listing, stored, name, flat) {
+        if let Publication::Missing(what) = layout::publication(listing, stored, name, flat.as_ref()) {
             missing.insert(certificate.name.clone(), what.iter().map(ToString::to_string).collect());
         }
     }

@@ -68,7 +68,8 @@ fn of_flags(args: &Args, names: BTreeSet<LineageName>) -> Result<Pull, Failure> 
         endpoint: place.endpoint.clone(),
         expected_owner: place.expected_owner.clone(),
         kms_key: None,
-        flat: false,
+        flat: None,
+        keep: None,
     };
     let reload = Reload { argv: args.reload.clone(), timeout: args.reload_timeout };
     let timeout = args.served_timeout;

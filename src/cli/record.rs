@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::apply::Target;
+use crate::apply::{Pruned, Target};
 use crate::audit::{Chain, Head, Record, copy, findings, record};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::fault::{Fault, Retry};
-use crate::lineage::Revocation;
+use crate::lineage::{Revocation, Stored};
 use crate::name::LineageName;
 use crate::outcome::Revoking;
 use crate::plan::Plan;
@@ -122,6 +122,22 @@ pub fn revoking(session: &Session, lineage: &LineageName, revocation: &Revocatio
 /// What became of it.
 pub fn revoked(session: &Session, revoking: &Revoking) -> Result<(), Failure> {
     append(session, &[record::revoked(revoking)]).map(drop)
+}
+
+/// Old versions were deleted.
+pub fn pruned(session: &Session, pruned: &[Pruned]) -> Result<(), Failure> {
+    let record = |one: &Pruned| record::pruned(&one.lineage, one.bucket.as_deref(), &one.versions);
+    append(session, &pruned.iter().map(record).collect::<Vec<_>>()).map(drop)
+}
+
+/// An operator goes back to an earlier version.
+pub fn rolling_back(session: &Session, to: &Stored, reason: &str) -> Result<(), Failure> {
+    append(session, &[record::rolling_back(to, reason)]).map(drop)
+}
+
+/// A version stands in a bucket, or did not come there.
+pub fn published(session: &Session, stored: &Stored, bucket: &str, fault: Option<&Fault>) -> Result<(), Failure> {
+    append(session, &[record::published(stored, bucket, fault)]).map(drop)
 }
 
 /// An account was made, taken over, given another key or given up.

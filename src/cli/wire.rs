@@ -131,11 +131,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }
 
-/// A bucket and whether it keeps flat copies, by the name that lists use.
-pub async fn buckets(config: &Config) -> BTreeMap<String, (Arc<dyn Bucket>, bool)> {
-    let mut buckets: BTreeMap<String, (Arc<dyn Bucket>, bool)> = BTreeMap::new();
+/// A bucket and its settings, by the name that lists use.
+pub async fn buckets(config: &Config) -> BTreeMap<String, (Arc<dyn Bucket>, &config::Bucket)> {
+    let mut buckets = BTreeMap::new();
     for (name, configured) in &config.buckets {
-        buckets.insert(name.clone(), (s3(configured).await, configured.flat));
+        buckets.insert(name.clone(), (s3(configured).await, configured));
     }
     buckets
 }

@@ -12,12 +12,13 @@ use super::{
 use crate::diag::{Code, Diagnostic, SourceFile};
 use crate::ledger;
 use crate::ledger::limit::Limit;
+use crate::lineage::naming::Naming;
 use crate::name::CommitId;
 use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 
-const KEYS: [&str; 15] = [
+const KEYS: [&str; 16] = [
     "version",
     "state",
     "every",
@@ -29,6 +30,7 @@ const KEYS: [&str; 15] = [
     "buckets",
     "provided",
     "placeholders",
+    "keep",
     "limits",
     "hooks",
     "metrics",
@@ -67,6 +69,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
     let buckets = file.get("buckets").map(|node| named(node, "`buckets`", value::word, bucket, f)).unwrap_or_default();
     let provided =
         file.get("provided").map(|node| named(node, "`provided`", value::word, provided, f)).unwrap_or_default();
+    let keep = keep(&file, f);
     let placeholders = file.get("placeholders").map_or(Some(true), |node| node.flag(f));
     let limits = file.get("limits").map_or_else(|| Some(Limits::default()), |node| limits(node, f));
     let hooks = file.get("hooks").map_or_else(|| Some(Hooks::default()), |node| hooks::hooks(node, f));
@@ -83,6 +86,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         buckets,
         provided,
         placeholders: placeholders?,
+        keep: keep?,
         limits: limits?,
         hooks: hooks?,
         metrics,
@@ -285,11 +289,26 @@ fn zone(node: &Node, f: &mut Findings<'_>) -> Option<ZonePin> {
 }
 
 fn bucket(node: &Node, f: &mut Findings<'_>) -> Option<Bucket> {
-    let keys = ["bucket", "prefix", "region", "profile", "kms_key", "endpoint", "expected_owner", "flat"];
+    let keys =
+        ["bucket", "prefix", "region", "profile", "kms_key", "endpoint", "expected_owner", "flat", "layouts", "keep"];
     let fields = Fields::of(node, "a bucket", &keys, f)?;
     let kms_key = optional(&fields, "kms_key", value::aws_name, f);
     let flat = fields.get("flat").map_or(Some(false), |node| node.flag(f));
-    Some(Bucket { kms_key, flat: flat?, ..place(&fields, f)? })
+    let layouts: BTreeSet<Naming> = all(&fields, "layouts", Naming::parse, f);
+    if let Some(node) = fields.get("layouts").filter(|_| flat == Some(false) && !layouts.is_empty()) {
+        f.report(Code::BadValue, node.at, "`layouts` names plain copies, and this bucket has none")
+            .hint("say `flat: true` too; `pull` makes these names on its own machine");
+    }
+    let keep = keep(&fields, f);
+    Some(Bucket { kms_key, flat: flat?.then_some(layouts), keep: keep?, ..place(&fields, f)? })
+}
+
+/// How many versions are kept, if not all. The one before the live one is still read by whoever began before it was.
+fn keep(fields: &Fields<'_>, f: &mut Findings<'_>) -> Option<Option<usize>> {
+    match fields.get("keep") {
+        Some(node) => node.number(2, 100_000, f).map(|keep| Some(keep as usize)),
+        None => Some(None),
+    }
 }
 
 /// What whoever reads a bucket must know of it too.
@@ -301,7 +320,7 @@ pub(super) fn place(fields: &Fields<'_>, f: &mut Findings<'_>) -> Option<Bucket>
     let endpoint = optional(fields, "endpoint", endpoint, f);
     let expected_owner = optional(fields, "expected_owner", value::account, f);
     let (bucket, prefix) = (bucket?, prefix?);
-    Some(Bucket { bucket, prefix, region, profile, endpoint, expected_owner, kms_key: None, flat: false })
+    Some(Bucket { bucket, prefix, region, profile, endpoint, expected_owner, kms_key: None, flat: None, keep: None })
 }
 
 fn provided(node: &Node, f: &mut Findings<'_>) -> Option<Provided> {

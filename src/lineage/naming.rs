@@ -5,14 +5,14 @@ use std::collections::BTreeSet;
 use zeroize::Zeroizing;
 
 use super::Pems;
-use crate::name::LineageName;
+use crate::secret::Secret;
 
 /// Names besides those of certbot, which are always there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Naming {
     /// `cert`, `chain`, `fullchain`, `privkey` and `url`, as in acmetool's `live/<name>/`.
     Acmetool,
-    /// `<lineage>.pem`: the key and then the chain, as HAProxy's `crt` takes it.
+    /// `combined.pem`: the key and then the chain, as HAProxy's `crt` takes it.
     Haproxy,
 }
 
@@ -41,8 +41,14 @@ pub struct File {
     pub secret: bool,
 }
 
+/// The names of [`files`].
+pub fn names(url: &str, also: &BTreeSet<Naming>) -> Vec<String> {
+    let nothing = Pems { privkey: Secret::new(String::new()), cert: String::new(), chain: String::new() };
+    files(&nothing, url, also).into_iter().map(|file| file.name).collect()
+}
+
 /// The files of a version: certbot's first, then the others. `url` is left out if it is empty.
-pub fn files(lineage: &LineageName, pems: &Pems, url: &str, also: &BTreeSet<Naming>) -> Vec<File> {
+pub fn files(pems: &Pems, url: &str, also: &BTreeSet<Naming>) -> Vec<File> {
     let file = |name: &str, text: &str, secret| File {
         name: name.to_owned(),
         bytes: Zeroizing::new(text.as_bytes().to_vec()),
@@ -60,7 +66,7 @@ pub fn files(lineage: &LineageName, pems: &Pems, url: &str, also: &BTreeSet<Nami
     }
     if also.contains(&Naming::Haproxy) {
         let whole = Zeroizing::new(format!("{key}{fullchain}"));
-        files.push(file(&format!("{lineage}.pem"), &whole, true));
+        files.push(file("combined.pem", &whole, true));
     }
     files
 }
@@ -68,12 +74,11 @@ pub fn files(lineage: &LineageName, pems: &Pems, url: &str, also: &BTreeSet<Nami
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::secret::Secret;
 
     fn named(url: &str, also: &[Naming]) -> Vec<(String, String, bool)> {
         let pems = Pems { privkey: Secret::new("key\n".into()), cert: "cert\n".into(), chain: "chain\n".into() };
         let also = also.iter().copied().collect();
-        let files = files(&LineageName::parse("www").unwrap(), &pems, url, &also);
+        let files = files(&pems, url, &also);
         let text = |file: &File| String::from_utf8(file.bytes.to_vec()).unwrap();
         files.iter().map(|file| (file.name.clone(), text(file), file.secret)).collect()
     }
@@ -100,6 +105,6 @@ mod tests {
     #[test]
     fn haproxy_reads_the_key_and_then_the_chain_from_one_secret_file() {
         let last = named("", &[Naming::Haproxy]).pop().unwrap();
-        assert_eq!(last, ("www.pem".into(), "key\ncert\nchain\n".into(), true));
+        assert_eq!(last, ("combined.pem".into(), "key\ncert\nchain\n".into(), true));
     }
 }

@@ -48,7 +48,11 @@ fn step(
     if wanted.provided.is_none() {
         resume(&mut step, wanted, entry, live);
     }
-    hold_back(&mut step, entry, mode, choices, now);
+    let nothing_new = match mode {
+        Mode::RenewOnly => Some(Reason::HeadRefused),
+        Mode::Full => unsafe_bucket(wanted, observed),
+    };
+    hold_back(&mut step, entry, nothing_new, choices, now);
     step
 }
 
@@ -320,16 +324,27 @@ fn resume(step: &mut Step, wanted: &Certificate, entry: Option<&Entry>, live: Op
     step.reasons.push(Reason::Unfinished);
 }
 
-/// Nothing is ordered while the back-off runs, and nothing new while the head is refused.
-fn hold_back(step: &mut Step, entry: Option<&Entry>, mode: Mode, choices: &Choices, now: OffsetDateTime) {
+fn unsafe_bucket(wanted: &Certificate, observed: &Observed) -> Option<Reason> {
+    let bucket = wanted.publish.iter().find(|bucket| observed.unsafe_buckets.contains(*bucket))?;
+    Some(Reason::BucketUnsafe { bucket: bucket.clone() })
+}
+
+/// Nothing is ordered while the back-off runs, and nothing new while there is a reason against it.
+fn hold_back(
+    step: &mut Step,
+    entry: Option<&Entry>,
+    nothing_new: Option<Reason>,
+    choices: &Choices,
+    now: OffsetDateTime,
+) {
     let forced = choices.force.contains_key(&step.lineage);
     let waits = entry.and_then(|entry| entry.backs_off(now)).filter(|_| !forced);
     if let Some(failures) = waits.filter(|_| step.action.orders()) {
         step.reasons.push(Reason::BacksOff { failures: failures.count, last: failures.last.clone() });
         step.due = Some(failures.not_before);
         step.action = Action::Defer;
-    } else if mode == Mode::RenewOnly && (step.unstash || step.adopts_anew() || is_new(step.action)) {
-        step.reasons.push(Reason::HeadRefused);
+    } else if let Some(reason) = nothing_new.filter(|_| step.unstash || step.adopts_anew() || is_new(step.action)) {
+        step.reasons.push(reason);
         step.action = Action::Defer;
     }
 }

@@ -127,7 +127,7 @@ impl Folder {
         let sequence = version.manifest.sequence;
         let taken = self.releases()?.into_iter().filter(|release| release.sequence == sequence);
         let release = Release { sequence, copy: taken.map(|release| release.copy).max().unwrap_or(0) + 1 };
-        let files = naming::files(&version.manifest.lineage, &version.pems, &version.url, also);
+        let files = naming::files(&version.pems, &version.url, also);
         let mode = |secret| if secret { write::PRIVATE } else { write::PUBLIC };
         let mut all: Vec<(&str, &[u8], u32)> =
             files.iter().map(|file| (file.name.as_str(), file.bytes.as_slice(), mode(file.secret))).collect();
@@ -173,7 +173,7 @@ impl Folder {
         let text = |name: &str| String::from_utf8(sound(name)?.to_vec()).ok();
         let [cert, chain, _, privkey] = FILES;
         let pems = Pems { privkey: Secret::new(text(privkey)?), cert: text(cert)?, chain: text(chain)? };
-        let files = naming::files(&manifest.lineage, &pems, &url, also);
+        let files = naming::files(&pems, &url, also);
         files.iter().all(|file| read(&file.name).as_ref() == Some(&file.bytes)).then_some(manifest)
     }
 

@@ -12,7 +12,7 @@ use super::*;
 use crate::bucket::layout::{self, FileDigest, to_json};
 use crate::lineage::{CertFacts, Pems};
 use crate::name::CommitId;
-use crate::port::{Condition, ObjectSummary, Written};
+use crate::port::{Condition, Guards, ObjectSummary, Written};
 use crate::secret::Secret;
 
 const NOW: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
@@ -59,6 +59,14 @@ impl Bucket for Objects {
 
     async fn put(&self, _: &str, _: &[u8], _: &BTreeMap<String, String>, _: &Condition) -> Result<Written, Fault> {
         panic!("a consumer may not write")
+    }
+
+    async fn delete(&self, _: &str) -> Result<(), Fault> {
+        panic!("a consumer may not delete")
+    }
+
+    async fn guards(&self) -> Guards {
+        panic!("a consumer may not look at the bucket")
     }
 }
 
@@ -566,11 +574,11 @@ async fn other_names_are_written_when_they_are_asked_for() {
     scene.pull().await.unwrap();
     let combined = format!("{}{}", scene.read("current/privkey.pem"), scene.read("current/fullchain.pem"));
     assert_eq!(
-        (scene.read("current/www.pem"), scene.read("current/privkey")),
+        (scene.read("current/combined.pem"), scene.read("current/privkey")),
         (combined, scene.read("current/privkey.pem"))
     );
     let mode = |name: &str| scene.path(name).metadata().unwrap().permissions().mode() & 0o777;
-    assert_eq!(["current/www.pem", "current/privkey"].map(mode), [0o600; 2]);
+    assert_eq!(["current/combined.pem", "current/privkey"].map(mode), [0o600; 2]);
 }
 
 #[tokio::test]

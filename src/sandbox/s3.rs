@@ -12,7 +12,7 @@ use http_body_util::BodyExt;
 use s3s::auth::SimpleAuth;
 use s3s::dto::*;
 use s3s::service::{S3Service, S3ServiceBuilder};
-use s3s::{S3, S3Request, S3Response, S3Result, s3_error};
+use s3s::{S3, S3Error, S3ErrorCode, S3Request, S3Response, S3Result, s3_error};
 
 use super::http::Api;
 use super::{ACCESS_KEY, SECRET_KEY};
@@ -48,25 +48,73 @@ impl Object {
 
 type Keys = BTreeMap<String, Object>;
 
+/// How a bucket is set up. The default is that of a new bucket of AWS, with versioning.
+#[derive(Clone, Debug)]
+pub struct Setup {
+    /// Whose it is. `None`: whoever is expected.
+    pub owner: Option<String>,
+    /// The four parts alike. `None`: there is no block.
+    pub public_access_block: Option<bool>,
+    /// `None`: there is no policy.
+    pub policy_is_public: Option<bool>,
+    pub acl_is_public: bool,
+    pub versioned: bool,
+}
+
+impl Default for Setup {
+    fn default() -> Self {
+        Self {
+            owner: None,
+            public_access_block: Some(true),
+            policy_is_public: None,
+            acl_is_public: false,
+            versioned: true,
+        }
+    }
+}
+
 /// The buckets. Cheap to clone; all clones are the same data.
 #[derive(Clone, Default)]
-pub(super) struct Buckets(Arc<Mutex<BTreeMap<String, Keys>>>);
+pub(super) struct Buckets {
+    keys: Arc<Mutex<BTreeMap<String, Keys>>>,
+    setups: Arc<Mutex<BTreeMap<String, Setup>>>,
+}
 
 impl Buckets {
     pub(super) fn lock(&self) -> MutexGuard<'_, BTreeMap<String, Keys>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.keys.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn set_up(&self, name: &str, setup: Setup) {
+        self.setups.lock().unwrap_or_else(PoisonError::into_inner).insert(name.to_owned(), setup);
+    }
+
+    /// `NoSuchBucket` if there is none.
+    fn setup(&self, name: &str) -> S3Result<Setup> {
+        bucket(&mut self.lock(), name)?;
+        let setups = self.setups.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(setups.get(name).cloned().unwrap_or_default())
+    }
+
+    /// *Verifying bucket ownership* in the S3 user guide: every request fails with 403 if the owner is another.
+    fn is_expected(&self, request: &Request<Bytes>) -> bool {
+        let Some(expected) = request.headers().get("x-amz-expected-bucket-owner") else { return true };
+        let name = request.uri().path().trim_start_matches('/').split('/').next().unwrap_or_default();
+        let owner = self.setup(name).ok().and_then(|setup| setup.owner);
+        owner.is_none_or(|owner| owner.as_bytes() == expected.as_bytes())
     }
 }
 
 pub(super) struct Server {
     service: S3Service,
+    buckets: Buckets,
 }
 
 impl Server {
     pub(super) fn new(buckets: Buckets) -> Self {
-        let mut builder = S3ServiceBuilder::new(buckets);
+        let mut builder = S3ServiceBuilder::new(buckets.clone());
         builder.set_auth(SimpleAuth::from_single(ACCESS_KEY, SECRET_KEY));
-        Self { service: builder.build() }
+        Self { service: builder.build(), buckets }
     }
 }
 
@@ -85,7 +133,7 @@ impl Api for Server {
             (&Method::GET, false) if has("versioning") => "GetBucketVersioning",
             (&Method::GET, false) if has("publicAccessBlock") => "GetPublicAccessBlock",
             (&Method::GET, false) if has("policyStatus") => "GetBucketPolicyStatus",
-            (&Method::GET, false) if has("ownershipControls") => "GetBucketOwnershipControls",
+            (&Method::GET, false) if has("acl") => "GetBucketAcl",
             (&Method::GET, false) if has("encryption") => "GetBucketEncryption",
             (&Method::GET, false) if has("list-type") => "ListObjectsV2",
             _ => "UnknownS3Operation",
@@ -99,6 +147,9 @@ impl Api for Server {
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
+        if !self.buckets.is_expected(&request) {
+            return self.refuse(403, "AccessDenied");
+        }
         match self.service.call(request.map(s3s::Body::from)).await {
             Ok(response) => {
                 let (parts, body) = response.into_parts();
@@ -251,8 +302,8 @@ impl S3 for Buckets {
         &self,
         request: S3Request<GetBucketVersioningInput>,
     ) -> S3Result<S3Response<GetBucketVersioningOutput>> {
-        bucket(&mut self.lock(), &request.input.bucket)?;
-        let status = Some(BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
+        let versioned = self.setup(&request.input.bucket)?.versioned;
+        let status = versioned.then(|| BucketVersioningStatus::from_static(BucketVersioningStatus::ENABLED));
         Ok(S3Response::new(GetBucketVersioningOutput { status, ..GetBucketVersioningOutput::default() }))
     }
 
@@ -260,15 +311,66 @@ impl S3 for Buckets {
         &self,
         request: S3Request<GetPublicAccessBlockInput>,
     ) -> S3Result<S3Response<GetPublicAccessBlockOutput>> {
-        bucket(&mut self.lock(), &request.input.bucket)?;
+        let Some(on) = self.setup(&request.input.bucket)?.public_access_block else {
+            let code = S3ErrorCode::from_bytes(b"NoSuchPublicAccessBlockConfiguration").expect("a text");
+            return Err(absent(code, "The public access block configuration was not found"));
+        };
         let block = PublicAccessBlockConfiguration {
-            block_public_acls: Some(true),
-            block_public_policy: Some(true),
-            ignore_public_acls: Some(true),
-            restrict_public_buckets: Some(true),
+            block_public_acls: Some(on),
+            block_public_policy: Some(on),
+            ignore_public_acls: Some(on),
+            restrict_public_buckets: Some(on),
         };
         Ok(S3Response::new(GetPublicAccessBlockOutput { public_access_block_configuration: Some(block) }))
     }
+
+    async fn get_bucket_policy_status(
+        &self,
+        request: S3Request<GetBucketPolicyStatusInput>,
+    ) -> S3Result<S3Response<GetBucketPolicyStatusOutput>> {
+        let Some(is_public) = self.setup(&request.input.bucket)?.policy_is_public else {
+            return Err(absent(S3ErrorCode::NoSuchBucketPolicy, "The bucket policy does not exist"));
+        };
+        let status = PolicyStatus { is_public: Some(is_public) };
+        Ok(S3Response::new(GetBucketPolicyStatusOutput { policy_status: Some(status) }))
+    }
+
+    async fn get_bucket_acl(&self, request: S3Request<GetBucketAclInput>) -> S3Result<S3Response<GetBucketAclOutput>> {
+        let is_public = self.setup(&request.input.bucket)?.acl_is_public;
+        let grant = |kind: &'static str, id: Option<String>, uri: Option<String>, permission: &'static str| Grant {
+            grantee: Some(Grantee { type_: Type::from_static(kind), id, uri, display_name: None, email_address: None }),
+            permission: Some(Permission::from_static(permission)),
+        };
+        let owner = grant("CanonicalUser", Some("owner".into()), None, "FULL_CONTROL");
+        let all = "http://acs.amazonaws.com/groups/global/AllUsers".to_owned();
+        let everybody = is_public.then(|| grant("Group", None, Some(all), "READ"));
+        let grants = [owner].into_iter().chain(everybody).collect();
+        Ok(S3Response::new(GetBucketAclOutput { grants: Some(grants), ..GetBucketAclOutput::default() }))
+    }
+
+    async fn get_bucket_encryption(
+        &self,
+        request: S3Request<GetBucketEncryptionInput>,
+    ) -> S3Result<S3Response<GetBucketEncryptionOutput>> {
+        self.setup(&request.input.bucket)?;
+        let by_default = ServerSideEncryptionByDefault {
+            sse_algorithm: ServerSideEncryption::from_static(ServerSideEncryption::AES256),
+            kms_master_key_id: None,
+        };
+        let rule = ServerSideEncryptionRule {
+            apply_server_side_encryption_by_default: Some(by_default),
+            ..ServerSideEncryptionRule::default()
+        };
+        let configuration = ServerSideEncryptionConfiguration { rules: vec![rule] };
+        Ok(S3Response::new(GetBucketEncryptionOutput { server_side_encryption_configuration: Some(configuration) }))
+    }
+}
+
+/// What a bucket does not have is a 404 with a code of its own.
+fn absent(code: S3ErrorCode, message: &'static str) -> S3Error {
+    let mut error = S3Error::with_message(code, message);
+    error.set_status_code(StatusCode::NOT_FOUND);
+    error
 }
 
 impl Buckets {

@@ -48,8 +48,22 @@ async fn doctor_finds_everything_in_order_and_changes_nothing() {
     house.apply().must(0);
     let before = (content(&house.path("state")), house.orders());
     let seen = house.run(&["doctor", "--json"]).must(0);
-    let fine =
-        ["ari", "audit", "bucket", "ca", "clock", "config", "every", "lock", "repo", "store", "tip", "trust", "zone"];
+    let fine = [
+        "ari",
+        "audit",
+        "bucket",
+        "bucket-safety",
+        "ca",
+        "clock",
+        "config",
+        "every",
+        "lock",
+        "repo",
+        "store",
+        "tip",
+        "trust",
+        "zone",
+    ];
     let expected = fine.iter().map(|check| ((*check).to_owned(), "ok".to_owned()));
     let expected: BTreeMap<_, _> =
         expected.chain(["aws", "caa"].map(|check| (check.to_owned(), "warn".to_owned()))).collect();

@@ -28,7 +28,18 @@ fn a_second_run_only_looks() {
     lab.sandbox.log().clear();
     lab.done();
     let calls: Vec<String> = lab.sandbox.log().counts().into_keys().collect();
-    assert_eq!(calls, ["GetObject", "ListObjectsV2", "directory", "renewalInfo"]);
+    let expected = [
+        "GetBucketAcl",
+        "GetBucketEncryption",
+        "GetBucketPolicyStatus",
+        "GetBucketVersioning",
+        "GetObject",
+        "GetPublicAccessBlock",
+        "ListObjectsV2",
+        "directory",
+        "renewalInfo",
+    ];
+    assert_eq!(calls, expected);
 }
 
 #[test]

@@ -200,7 +200,7 @@ fn readers_see_one_whole_version_after_the_other_while_many_are_published() {
         let bucket = bucket(&lab);
         let writer = async {
             for (stored, pems) in &versions {
-                publish(&bucket, &BTreeMap::new(), stored, pems, false).await.unwrap();
+                publish(&bucket, &BTreeMap::new(), stored, pems, None).await.unwrap();
             }
             done.store(true, Ordering::SeqCst);
         };

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::{Checked, Sheet, State};
 use crate::audit::copy;
+use crate::bucket::Safety;
 use crate::ca::AcmeCa;
 use crate::caa;
 use crate::cli::output::counted;
@@ -199,9 +200,27 @@ async fn buckets(config: &Config, store: &FileStore, certificates: &[&Certificat
             Ok(objects) => copy::compare(bucket.as_ref(), &chain).await.map(|_| objects),
             Err(fault) => Err(fault),
         };
+        let is_there = result.is_ok();
         sheet.add(match result {
             Ok(objects) => Checked::ok("bucket", format!("`{name}` holds {objects} objects")),
             Err(fault) => Checked::of("bucket", State::Fail, &fault),
         });
+        if is_there {
+            safety(&name, &Safety::of(&bucket.guards().await), sheet);
+        }
+    }
+}
+
+/// What a run looks at before it writes keys to a bucket.
+fn safety(name: &str, safety: &Safety, sheet: &mut Sheet<'_>) {
+    if let Some(refusal) = safety.refusal(name) {
+        sheet.add(Checked::of("bucket-safety", State::Fail, &refusal));
+    }
+    if !safety.facts.is_empty() {
+        sheet.add(Checked::ok("bucket-safety", format!("`{name}`: {}", safety.facts.join(", "))));
+    }
+    for doubt in &safety.doubts {
+        let fix = "see docs/bucket.md; `countersign iam-policy s3` prints what the credentials need";
+        sheet.add(Checked::warn("bucket-safety", format!("`{name}`: {doubt}"), fix));
     }
 }

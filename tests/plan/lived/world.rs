@@ -125,6 +125,7 @@ impl World {
             unreachable: BTreeMap::new(),
             provided,
             placeholders: true,
+            keep: None,
             terms: BTreeMap::new(),
             ledger: Ledger::default(),
             clock: self.clock.clone(),

@@ -33,6 +33,11 @@ pub fn operation(method: &Method, path: &str, query: &str) -> &'static str {
         ("HEAD", true) => "HeadObject",
         ("DELETE", true) => "DeleteObject",
         ("GET", false) if query.contains("list-type=2") => "ListObjectsV2",
+        ("GET", false) if query.contains("publicAccessBlock") => "GetPublicAccessBlock",
+        ("GET", false) if query.contains("policyStatus") => "GetBucketPolicyStatus",
+        ("GET", false) if query.contains("versioning") => "GetBucketVersioning",
+        ("GET", false) if query.contains("encryption") => "GetBucketEncryption",
+        ("GET", false) if query.contains("acl") => "GetBucketAcl",
         _ => "S3",
     }
 }
@@ -58,7 +63,7 @@ pub fn refused(status: StatusCode, code: &str, message: &str) -> Response<Bytes>
     xml(status, &format!("<ErrorResponse xmlns=\"{NAMESPACE}\">{error}<RequestId>lab</RequestId></ErrorResponse>"))
 }
 
-fn s3_refused(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
+pub fn s3_refused(status: StatusCode, code: &str, message: &str) -> Response<Bytes> {
     xml(status, &format!("<Error>{}{}<RequestId>lab</RequestId></Error>", tag("Code", code), tag("Message", message)))
 }
 

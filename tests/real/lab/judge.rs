@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::{Method, Response, StatusCode, header};
 use tokio::net::TcpListener;
 
-use super::answer::{NAMESPACE, Refusal, change_info, operation, refuse, refused};
+use super::answer::{NAMESPACE, Refusal, change_info, operation, refuse, refused, s3_refused};
 use super::moto::Moto;
 use super::web::{Background, Web};
 use super::xml::{Element, tag};
@@ -94,7 +94,7 @@ impl Judge {
         self.background.block_on(self.bench.create_zone(name)).expect("moto makes a zone")
     }
 
-    /// A bucket with versioning.
+    /// A bucket with versioning, closed to the public.
     pub fn create_bucket(&self, name: &str, region: &str) {
         self.background.block_on(self.bench.create_bucket(name, region)).expect("moto makes a bucket");
     }
@@ -217,6 +217,10 @@ impl Bench {
         let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".to_owned();
         self.ask(Method::PUT, &format!("/{name}"), create, "s3", region).await?;
         self.ask(Method::PUT, &format!("/{name}?versioning"), versioning, "s3", region).await?;
+        let parts = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
+        let parts: String = parts.map(|part| tag(part, "true")).concat();
+        let block = format!("<PublicAccessBlockConfiguration>{parts}</PublicAccessBlockConfiguration>");
+        self.ask(Method::PUT, &format!("/{name}?publicAccessBlock"), block, "s3", region).await?;
         Ok(())
     }
 
@@ -346,6 +350,11 @@ async fn answer(Shared(bench): Shared<Arc<Bench>>, request: Request) -> axum::re
             bench.change_record_sets(zone_id, &body).await
         }
         ("GetChange", None) if signed => (Vec::new(), bench.get_change(last)),
+        // moto has no such operation and answers with a list of objects.
+        ("GetBucketPolicyStatus", None) => {
+            let message = "The bucket policy does not exist";
+            (Vec::new(), s3_refused(StatusCode::NOT_FOUND, "NoSuchBucketPolicy", message))
+        }
         ("ListHostedZonesByName", None) => {
             let message = "moto answers this operation wrongly, so the lab does not offer it";
             (Vec::new(), refused(StatusCode::NOT_IMPLEMENTED, "Lab", message))

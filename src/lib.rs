@@ -38,6 +38,7 @@ pub mod secret;
 pub mod served;
 pub mod source;
 pub mod store;
+mod tls;
 pub mod trust;
 pub mod web;
 pub mod yaml;

@@ -3,14 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 
 use crate::fault::Fault;
+use crate::tls::of_any_certificate;
 
 /// The chain (DER, leaf first) that a server shows for `name` (SNI, RFC 6066 section 3).
 ///
@@ -22,7 +20,8 @@ pub async fn chain(address: &str, name: &str, timeout: Duration) -> Result<Vec<V
     let shake = async {
         let stream = TcpStream::connect(address).await.map_err(|error| unreachable(address).caused_by(&error))?;
         let server = ServerName::try_from(name.to_owned()).map_err(|error| tls(address, name).caused_by(&error))?;
-        let stream = TlsConnector::from(Arc::new(config(name, address)?)).connect(server, stream).await;
+        let config = of_any_certificate().map_err(|error| tls(address, name).caused_by(&error))?;
+        let stream = TlsConnector::from(Arc::new(config)).connect(server, stream).await;
         stream.map_err(|error| tls(address, name).caused_by(&error))
     };
     let stream = tokio::time::timeout(timeout, shake).await.map_err(|_| {
@@ -33,14 +32,6 @@ pub async fn chain(address: &str, name: &str, timeout: Duration) -> Result<Vec<V
     Ok(shown.iter().map(|certificate| certificate.to_vec()).collect())
 }
 
-fn config(name: &str, address: &str) -> Result<ClientConfig, Fault> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
-    let config = ClientConfig::builder_with_provider(provider.clone()).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| tls(address, name).caused_by(&error))?;
-    let any = Arc::new(AnyCertificate(provider));
-    Ok(config.dangerous().with_custom_certificate_verifier(any).with_no_client_auth())
-}
-
 fn unreachable(address: &str) -> Fault {
     Fault::new("served:unreachable", format!("failed to connect to {address}"))
 }
@@ -49,49 +40,11 @@ fn tls(address: &str, name: &str) -> Fault {
     Fault::new("served:tls", format!("the TLS handshake with {address} for `{name}` failed"))
 }
 
-/// Takes every certificate: what is shown is the question here.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, leaf, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        leaf: &CertificateDer<'_>,
-        signed: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, leaf, signed, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use rcgen::{CertifiedKey, generate_simple_self_signed};
     use rustls::ServerConfig;
+    use rustls::crypto::aws_lc_rs;
     use rustls::server::ResolvesServerCertUsingSni;
     use rustls::sign::CertifiedKey as SigningKey;
     use tokio::net::TcpListener;

@@ -3,7 +3,6 @@
 use std::error::Error;
 use std::io::ErrorKind;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -13,15 +12,13 @@ use http_body_util::{BodyExt, Empty, Limited};
 use hyper_rustls::{FixedServerNameResolver, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::rt::TokioExecutor;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, aws_lc_rs, verify_tls12_signature, verify_tls13_signature};
-use rustls::{ClientConfig, DigitallySignedStruct, SignatureScheme};
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::ServerName;
 use tracing::debug;
 
 use crate::fault::Fault;
 use crate::journal::TokenFile;
 use crate::port::Addresses;
+use crate::tls::of_any_certificate;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// As many as Boulder and Pebble follow.
@@ -143,13 +140,9 @@ impl Target {
         &self,
     ) -> Result<Client<impl hyper_util::client::legacy::connect::Connect + Clone + use<>, Empty<Bytes>>, Fault> {
         let name = ServerName::try_from(self.host.clone()).map_err(|error| strange(&self.shown).caused_by(&error))?;
-        let provider = Arc::new(aws_lc_rs::default_provider());
-        let tls = ClientConfig::builder_with_provider(provider.clone())
-            .with_safe_default_protocol_versions()
-            .map_err(|error| Fault::new("http:tls", "TLS cannot be set up").caused_by(&error))?
-            .dangerous()
-            .with_custom_certificate_verifier(Arc::new(AnyCertificate(provider)))
-            .with_no_client_auth();
+        // CAs do not look at the certificate where a redirect leads to HTTPS: it may be the one that is to be replaced.
+        let tls =
+            of_any_certificate().map_err(|error| Fault::new("http:tls", "TLS cannot be set up").caused_by(&error))?;
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -240,44 +233,4 @@ fn told(mut fault: Fault, hops: &[String]) -> Fault {
         fault.causes.insert(0, format!("{first} redirects to {last}{between}"));
     }
     fault
-}
-
-/// CAs do not look at the certificate where a redirect leads to HTTPS: it may be the one that is to be replaced. What is
-/// fetched is compared with what was written, so nobody is believed.
-#[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
-
-impl ServerCertVerifier for AnyCertificate {
-    fn verify_server_cert(
-        &self,
-        _: &CertificateDer<'_>,
-        _: &[CertificateDer<'_>],
-        _: &ServerName<'_>,
-        _: &[u8],
-        _: UnixTime,
-    ) -> Result<ServerCertVerified, rustls::Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls12_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        signature: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, rustls::Error> {
-        verify_tls13_signature(message, cert, signature, &self.0.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -213,7 +213,8 @@ impl Case<'_> {
         } else if can.len() >= missing {
             let who = can.join(", ");
             let of = if can.len() == missing { String::new() } else { format!("{missing} of ") };
-            refusal.hint(format!("have it approved by {of}{who}: `countersign approve --person NAME`"))
+            let person = if can.len() == 1 { &who } else { "NAME" };
+            refusal.hint(format!("have it approved by {of}{who}: `countersign approve --person {person}`"))
         } else {
             refusal.hint(format!("have the change made and signed by one of {by}"))
         }

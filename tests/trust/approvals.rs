@@ -310,6 +310,15 @@ fn an_approval_that_was_used_does_not_count_when_the_same_change_is_made_again()
 }
 
 #[test]
+fn an_approval_of_the_list_as_it_was_is_no_mistake_of_a_later_change() {
+    let case = Case::new();
+    let approved = case.changed(EMPTY, &list(&["www"]), &[]);
+    let state = case.house.verified(&case.root, None, &approved).state().clone();
+    let head = case.house.commit(&[("hooks/after-issue", "#!/bin/sh\n")], &case.house.ann);
+    assert_eq!(rules(&case.house.judge(&case.root, Some(&state), &head)), ["P05-scope"]);
+}
+
+#[test]
 fn a_name_of_a_revoked_key_is_good_again_when_it_is_approved() {
     let case = Case::new();
     let folder = Statement::folder(&case.statement.list);

@@ -197,3 +197,18 @@ fn a_configuration_that_the_branch_brings_along_asks_for_no_approval() {
     let (code, _, errors) = texts(&output);
     assert_eq!((code, errors.contains("stands in the checkout")), (Some(1), true), "{errors}");
 }
+
+#[test]
+fn a_repository_that_the_branch_brings_along_says_nothing_about_what_is_approved() {
+    let desk = Desk::new();
+    desk.git(&["clone", "-q", "--bare", ".", "pki"]);
+    desk.git(&["-C", "pki", "config", "core.bare", "false"]);
+    desk.git(&["-C", "pki", "config", "core.worktree", desk.path("").to_str().unwrap()]);
+    let program = env!("CARGO_BIN_EXE_countersign");
+    let config = desk.path("countersign.yaml");
+    let output =
+        desk.command(program, &desk.path("repo/pki")).arg("approve").arg("--config").arg(config).output().unwrap();
+    let (code, _, errors) = texts(&output);
+    assert_eq!((code, errors.contains("git:embedded")), (Some(1), true), "{errors}");
+    assert!(!desk.path("approvals").exists());
+}

@@ -93,6 +93,7 @@ struct Asked {
 impl Checkout {
     fn open() -> Result<Self, Failure> {
         crate::source::isolate();
+        crate::source::Checkout::discover(Path::new("."))?;
         let broken = |error: git2::Error| {
             Failure::from(
                 Fault::new("git:checkout", "the current folder is not in a checkout of the config repo")

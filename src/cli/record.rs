@@ -16,6 +16,7 @@ use crate::outcome::Revoking;
 use crate::plan::Plan;
 use crate::port::Bucket;
 use crate::report::{Applied, Check};
+use crate::store::FileStore;
 use crate::trust::{Refused, TrustState, VerifiedList};
 
 /// The rule that both the trust state and the log can break.
@@ -24,25 +25,30 @@ const ROLLBACK: &str = "X01-state-rollback";
 /// The buckets that keep a copy of the log's end.
 pub type Buckets = BTreeMap<String, Arc<dyn Bucket>>;
 
-/// Refuses a trust state that is older than the log. One that is newer was not written down yet: a run was cut short.
-pub fn refuse_rollback(session: &Session, state: Option<&TrustState>) -> Result<(), Failure> {
-    let mut tail = session.store.audit_tail()?;
+/// Writes down a state that the log does not know yet: a run was cut short.
+pub fn catch_up(session: &Session, state: &TrustState) -> Result<(), Failure> {
+    append(session, &[record::verified(state, None)]).map(drop)
+}
+
+/// Refuses a trust state that is older than the log. Says whether the log knows it.
+pub fn refuse_rollback(store: &FileStore, state: Option<&TrustState>) -> Result<bool, Failure> {
+    let mut tail = store.audit_tail()?;
     if tail.last_commit().is_none() {
-        tail = session.store.audit()?;
+        tail = store.audit()?;
     }
-    let Some(last) = tail.last_commit() else { return Ok(()) };
+    let Some(last) = tail.last_commit() else { return Ok(true) };
     let Some(state) = state else {
         return Err(rolled_back("is gone".into(), last.as_str()));
     };
     if state.last_verified == *last {
-        return Ok(());
+        return Ok(true);
     }
-    let earlier = session.store.audit()?;
+    let earlier = store.audit()?;
     let commits = earlier.entries.iter().filter_map(|entry| entry.record.by.as_ref()).map(|by| &by.commit);
     if commits.into_iter().any(|commit| *commit == state.last_verified) {
         return Err(rolled_back(format!("says {}", state.last_verified), last.as_str()));
     }
-    append(session, &[record::verified(state, None)]).map(drop)
+    Ok(false)
 }
 
 /// A head was verified. Says nothing if it is the one of the last run.

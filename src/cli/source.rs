@@ -166,12 +166,22 @@ fn trust_file<T>(
     })
 }
 
-/// What earlier runs verified. A store with lineages but without this memory is refused: it could be rolled back.
+/// What earlier runs verified, and what a run that was cut short did not write down is in the log now.
 fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Failure> {
+    let (state, is_known) = look_up_state(&session.store, root)?;
+    if let Some(state) = state.as_ref().filter(|_| !is_known) {
+        record::catch_up(session, state)?;
+    }
+    Ok(state)
+}
+
+/// What earlier runs verified, and whether the log knows it. A store with lineages but without this memory is refused:
+/// it could be rolled back.
+pub fn look_up_state(store: &FileStore, root: &TrustRoot) -> Result<(Option<TrustState>, bool), Failure> {
     use crate::port::Store;
-    let state: Option<TrustState> = session.store.read_json(Document::TrustState)?;
+    let state: Option<TrustState> = store.read_json(Document::TrustState)?;
     if state.is_none() {
-        let inventory = session.store.observe()?;
+        let inventory = store.observe()?;
         if !inventory.live.is_empty() || !inventory.stash.is_empty() {
             let fault = Fault::new("X01-state-rollback", "the store holds lineages, but its trust-state.json is gone")
                 .hint(format!(
@@ -182,8 +192,8 @@ fn state(session: &Session, root: &TrustRoot) -> Result<Option<TrustState>, Fail
             return Err(Failure::new(Exit::Refused, Check::NoRollback, fault));
         }
     }
-    record::refuse_rollback(session, state.as_ref())?;
-    Ok(state)
+    let is_known = record::refuse_rollback(store, state.as_ref())?;
+    Ok((state, is_known))
 }
 
 /// What earlier runs saw of heads that they refused. If that is damaged only times are lost, and certificates that have

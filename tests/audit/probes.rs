@@ -158,6 +158,20 @@ async fn doctor_fails_for_a_tip_that_does_not_verify_and_for_a_repo_out_of_reach
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn doctor_fails_for_a_trust_state_that_is_gone_as_a_run_would() {
+    let house = House::with(&["www"]).await;
+    house.run(&["verify"]).must(0);
+    fs::remove_file(house.path("state/trust-state.json")).unwrap();
+    let seen = house.run(&["doctor", "--json"]).must(1);
+    assert_eq!(
+        (states(&seen)["tip"].as_str(), seen.out.contains("X01-state-rollback")),
+        ("fail", true),
+        "{}",
+        seen.out
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn doctor_names_an_account_that_the_ca_does_not_know() {
     let house = House::with(&["www"]).await;
     let key = rcgen::KeyPair::generate().unwrap().serialize_pem();

@@ -494,6 +494,7 @@ pub const THREATS: &[Threat] = &[
             "nothing_of_the_branch_or_the_clone_is_executed",
             "a_configuration_that_the_branch_brings_along_is_not_used",
             "a_repository_that_the_branch_brings_along_is_not_asked",
+            "a_repository_that_the_branch_brings_along_says_nothing_about_what_is_approved",
             "a_configuration_that_the_branch_brings_along_asks_for_no_approval",
             "a_link_of_the_branch_does_not_make_an_approval_overwrite_another_file",
         ]),

@@ -19,8 +19,8 @@ use crate::fault::Fault;
 use crate::list::Certificate;
 use crate::port::Clock;
 use crate::source::BareStore;
-use crate::store::{Document, FileStore};
-use crate::trust::{self, TrustRoot, TrustState, Verdict, VerifiedList, When};
+use crate::store::FileStore;
+use crate::trust::{self, TrustRoot, Verdict, VerifiedList, When};
 
 pub fn ask(config: &Config, root: &TrustRoot, store: Arc<FileStore>, sheet: &mut Sheet<'_>) {
     let Some(list) = head(config, root, &store, sheet) else { return };
@@ -54,7 +54,7 @@ fn head(config: &Config, root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<
             sheet.add(Checked::ok("host-key", format!("the git server showed one of {pinned}")));
         }
         sheet.add(Checked::ok("repo", format!("{} is at {}", config.repository.ref_name, head.short())));
-        let state: Option<TrustState> = store.read_json(Document::TrustState)?;
+        let (state, _) = source::look_up_state(store, root).map_err(|failure| failure.fault)?;
         let seen = source::first_seen(store);
         let when = When { now: SystemClock.now(), first_seen: Some(&seen) };
         trust::verify(root, state.as_ref(), &head, &BareStore::open(&path)?, when, Some(&config.known()))
@@ -71,7 +71,11 @@ fn head(config: &Config, root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<
             None
         }
         Err(fault) => {
-            let check = if fault.code == "git:host-key" { "host-key" } else { "repo" };
+            let check = match fault.code.as_str() {
+                "git:host-key" => "host-key",
+                "X01-state-rollback" => "tip",
+                _ => "repo",
+            };
             sheet.add(Checked::of(check, State::Fail, &fault));
             None
         }

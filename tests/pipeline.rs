@@ -32,6 +32,7 @@ mod pipeline {
     mod stopped;
     #[cfg(feature = "soak")]
     mod syscalls;
+    mod terminal;
     mod trouble;
     mod web;
 }

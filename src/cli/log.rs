@@ -1,6 +1,5 @@
 //! The log: on standard error, and in a file if somebody wants to keep it.
 
-use std::io;
 use std::sync::Arc;
 
 use tracing::Subscriber;
@@ -11,6 +10,7 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{EnvFilter, Layer, registry};
 
 use crate::cli::args::{Global, LogFormat};
+use crate::cli::progress::BesideProgress;
 use crate::cli::term::{self, ColorChoice, Surroundings};
 use crate::fault::Fault;
 use crate::report::terminal::Paint;
@@ -24,7 +24,7 @@ pub fn start(global: &Global, around: Surroundings) -> Result<(), Fault> {
     let file = global.log_file.as_deref().map(write::open_to_append).transpose()?;
     let color = term::paint(ColorChoice::Auto, around) == Paint::Color;
     let file = file.map(|file| lines(global.log_format, Arc::new(file), false));
-    let all = registry().with(filter(global)).with(lines(global.log_format, io::stderr, color)).with(file);
+    let all = registry().with(filter(global)).with(lines(global.log_format, || BesideProgress, color)).with(file);
     // A second call in one process keeps the first.
     let _ = all.try_init();
     Ok(())

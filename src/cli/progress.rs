@@ -1,35 +1,76 @@
 //! Progress of an apply on standard error: a moving line for people, one line for each event otherwise.
 
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::event::{Event, Listener, Phase};
 use crate::outcome::Outcome;
 use crate::report::terminal::plain;
 
-/// A spinner with the phase of the wave.
-pub struct Spinner(ProgressBar);
+/// The line that moves at this moment.
+static SHOWN: Mutex<Option<ProgressBar>> = Mutex::new(None);
+
+fn shown() -> MutexGuard<'static, Option<ProgressBar>> {
+    SHOWN.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Standard error for the log: the moving line makes way for it.
+pub struct BesideProgress;
+
+impl Write for BesideProgress {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let write = || io::stderr().write(bytes);
+        match shown().as_ref() {
+            Some(bar) => bar.suspend(write),
+            None => write(),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        io::stderr().flush()
+    }
+}
+
+/// A spinner with the phase of the wave, how long it has taken, and how many lineages are done with.
+pub struct Spinner {
+    bar: ProgressBar,
+    done: AtomicUsize,
+}
 
 impl Spinner {
     pub fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}{prefix}") {
             bar.set_style(style);
         }
+        bar.set_message("preparing");
         bar.enable_steady_tick(std::time::Duration::from_millis(120));
-        Self(bar)
+        *shown() = Some(bar.clone());
+        Self { bar, done: AtomicUsize::new(0) }
     }
 }
 
 impl Drop for Spinner {
     fn drop(&mut self) {
-        self.0.finish_and_clear();
+        *shown() = None;
+        self.bar.finish_and_clear();
     }
 }
 
 impl Listener for Spinner {
     fn on(&self, event: Event<'_>) {
-        if let Event::Began(phase, count) = event {
-            self.0.set_message(phase_line(phase, count));
+        match event {
+            Event::Began(phase, count) => {
+                self.bar.reset_elapsed();
+                self.bar.set_message(phase_line(phase, count));
+            }
+            Event::Finished(_) => {
+                let done = self.done.fetch_add(1, Ordering::Relaxed) + 1;
+                self.bar.set_prefix(format!(", {done} done"));
+            }
         }
     }
 }

@@ -184,6 +184,14 @@ buckets:
         Running { child, junit }
     }
 
+    /// Everything that a terminal of 80 columns gets to see of a command, without colour.
+    pub fn at_terminal(&self, args: &[&str]) -> String {
+        let line = format!("stty cols 80; {BINARY} {}", args.join(" "));
+        let mut script = self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"]);
+        let output = script.env("TERM", "xterm").env("NO_COLOR", "1").output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     pub fn store(&self) -> FileStore {
         FileStore::open(&self.path("state")).unwrap()
     }

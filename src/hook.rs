@@ -20,6 +20,9 @@ use crate::port::Inventory;
 /// The version of the JSON that hooks read.
 const FORMAT: u32 = 1;
 
+/// Characters of a variable that says what a server said. The kernel refuses a program whose variables are too long.
+const LONGEST: usize = 1000;
+
 /// What a hook is told of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -202,7 +205,7 @@ fn joined<'a>(words: impl Iterator<Item = &'a str>) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-/// A variable holds no control characters: what it says may come from a server.
+/// A variable holds no control characters and has an end: what it says may come from a server.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }

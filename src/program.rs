@@ -99,12 +99,30 @@ pub fn judge(title: &str, status: ExitStatus, output: Output) -> Result<Output, 
     Err(fault)
 }
 
-/// The errors last, since they say more.
+/// The errors last, since they say more. Never a private key (RFC 7468), which a program may show when it is debugged.
 fn last_lines(output: &Output) -> Vec<String> {
-    let lines = output.stdout.lines().chain(output.stderr.lines());
+    let lines = without_keys(&output.stdout).into_iter().chain(without_keys(&output.stderr));
     let lines: Vec<String> =
         lines.map(|line| line.trim().chars().take(WIDTH).collect()).filter(|line: &String| !line.is_empty()).collect();
     lines[lines.len().saturating_sub(LINES)..].to_vec()
+}
+
+fn without_keys(text: &str) -> Vec<&str> {
+    let mut inside = false;
+    let line = |line| {
+        let (before, now) = (inside, is_edge(line, "-----BEGIN ") || (inside && !is_edge(line, "-----END ")));
+        inside = now;
+        match (before, now) {
+            (false, false) => Some(line),
+            (false, true) => Some("(a private key)"),
+            (true, _) => None,
+        }
+    };
+    text.lines().filter_map(line).collect()
+}
+
+fn is_edge(line: &str, edge: &str) -> bool {
+    line.split_once(edge).is_some_and(|(_, label)| label.contains("PRIVATE KEY-----"))
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -219,6 +237,15 @@ mod tests {
         let fault = script("seq 100; echo bad >&2; exit 3", "").await.unwrap_err();
         assert!(fault.message.ends_with("ended with 3"), "{fault}");
         assert_eq!(fault.causes, ["97", "98", "99", "100", "bad"]);
+    }
+
+    #[tokio::test]
+    async fn a_private_key_in_the_output_is_not_repeated() {
+        let key = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEE\n-----END EC PRIVATE KEY-----";
+        let shown = format!("echo one; echo '+ cat {key}'; echo '{key}' >&2; echo two >&2; exit 1");
+        assert_eq!(script(&shown, "").await.unwrap_err().causes, ["one", "(a private key)", "(a private key)", "two"]);
+        let cut = "echo '-----BEGIN PRIVATE KEY-----'; echo MHcCAQEE; exit 1";
+        assert_eq!(script(cut, "").await.unwrap_err().causes, ["(a private key)"]);
     }
 
     #[tokio::test]

@@ -27,6 +27,8 @@ use crate::trust::Script;
 /// The hooks of one run.
 pub struct Hooks {
     told: Told,
+    /// Why nobody knows what was told. That is no reason to renew nothing.
+    lost: Option<Fault>,
     commands: BTreeMap<Event, Vec<Command>>,
     /// Where the scripts are once one of them is needed. Goes with the run.
     folder: Option<TempDir>,
@@ -56,16 +58,20 @@ pub fn prepare(session: &Session, source: &Source, inventory: &Inventory) -> Res
         session.store.remove_document(Document::Hooks)?;
         return Ok(None);
     }
-    let told = match session.store.read_json(Document::Hooks)? {
-        Some(told) => told,
-        None => {
+    let (told, lost) = match session.store.read_json(Document::Hooks) {
+        Ok(Some(told)) => (told, None),
+        Ok(None) => {
             let told = Told::all(inventory);
             session.store.write_json(Document::Hooks, &told)?;
-            told
+            (told, None)
+        }
+        Err(fault) => {
+            let hint = "no hook ran; move hooks.json away: what is live then counts as told";
+            (Told::default(), Some(fault.hint(hint)))
         }
     };
     let commands = Event::ALL.into_iter().map(|event| (event, commands(session, source, event))).collect();
-    Ok(Some(Hooks { told, commands, folder: None, hung: BTreeSet::new() }))
+    Ok(Some(Hooks { told, lost, commands, folder: None, hung: BTreeSet::new() }))
 }
 
 /// The commands of the configuration first, then the script.
@@ -128,6 +134,18 @@ impl Command {
     }
 }
 
+impl Command {
+    /// A script that does not start is not a matter of its path.
+    fn advise(&self, fault: Fault) -> Fault {
+        match self.what {
+            What::Script(..) if fault.code == "program:unusable" => fault.hint(
+                "see that its first line names its interpreter (`#!/bin/sh`), and that TMPDIR is a folder where files may                  be executed",
+            ),
+            _ => fault,
+        }
+    }
+}
+
 impl Hooks {
     /// Runs what is due after an apply, keeps what was told, and puts the results into the report.
     pub fn tell(
@@ -137,6 +155,9 @@ impl Hooks {
         reports: &mut Reports,
         output: &Output,
     ) -> Result<(), Fault> {
+        if let Some(fault) = self.lost {
+            return Err(fault);
+        }
         let inventory = reports.run.inventory.clone();
         self.told.forget_others(&inventory);
         let outcome = |name: &LineageName| outcomes.iter().find(|outcome| outcome.lineage == *name);
@@ -221,7 +242,9 @@ impl Hooks {
             .await
             .map(drop)
             .map_err(|fault| Fault { message: fault.message.replace(&argv.join(" "), &command.title), ..fault })
+            .map_err(|fault| command.advise(fault))
     }
+
     /// A script is written where it can be run, away from keys and state.
     fn argv(&mut self, what: &What, state: &Path) -> Result<Vec<String>, Fault> {
         match what {

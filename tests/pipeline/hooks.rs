@@ -324,3 +324,43 @@ fn being_told_to_stop_ends_a_hook_and_leaves_it_to_the_next_run() {
     lab.done();
     assert_eq!((heard(&lab).as_str(), lab.count("newOrder")), ("run\nrun\n", 1));
 }
+
+#[test]
+fn a_damaged_memory_of_what_was_told_stops_the_hooks_and_nothing_else() {
+    let lab = Lab::new();
+    all_events(&lab, TELL);
+    lab.list(&WWW);
+    lab.done();
+    lab.write("state/hooks.json", "{");
+    lab.make_due("www");
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.live("www"), events(&lab).len()), (Some(1), Some(2), 1), "{ran:?}");
+    fs::remove_file(lab.path("state/hooks.json")).unwrap();
+    lab.done();
+}
+
+#[test]
+fn a_key_that_a_command_shows_stands_in_no_report() {
+    let lab = Lab::new();
+    all_events(&lab, "cat $COUNTERSIGN_LIVE/privkey.pem >&2; exit 1");
+    lab.list(&WWW);
+    let ran = lab.apply();
+    let key = lab.read("state/live/www/privkey.pem");
+    let secret = key.lines().nth(1).unwrap();
+    let report = lab.read("junit.xml") + &lab.read("state/report/html/index.html");
+    assert!(case(&ran, "www").is_some() && report.contains("(a private key)"), "{ran:?}");
+    assert!(![&ran.out, &ran.err, &report].iter().any(|text| text.contains(secret)), "{ran:?}");
+}
+
+#[test]
+fn a_script_that_does_not_start_is_told_with_what_to_look_for() {
+    let lab = Lab::new();
+    configure(&lab, "hooks: {from_repo: true}");
+    lab.list(&WWW);
+    commit_scripts(&lab, &[("after-issue", "#!/nowhere/sh\n")], 0o100755, Some(&lab.signer));
+    let ran = lab.apply();
+    assert!(
+        case(&ran, "www").unwrap().starts_with("[program:unusable] after-issue: failed to start `hooks/after-issue`")
+    );
+    assert!(ran.out.contains("its first line names its interpreter"), "{ran:?}");
+}

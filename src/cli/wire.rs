@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aws_config::profile::ProfileFileCredentialsProvider;
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_s3::config::ProvideCredentials;
 use aws_sdk_s3::config::SharedCredentialsProvider;
@@ -222,7 +223,9 @@ struct Aws<'a> {
 async fn sdk(aws: Aws<'_>) -> SdkConfig {
     let mut loader = aws_config::defaults(BehaviorVersion::latest());
     if let Some(profile) = aws.profile {
-        loader = loader.profile_name(profile);
+        // The default chain would take what stands in the environment first.
+        let named = ProfileFileCredentialsProvider::builder().profile_name(profile).build();
+        loader = loader.profile_name(profile).credentials_provider(named);
     }
     if let Some(region) = aws.region {
         loader = loader.region(Region::new(region.to_owned()));

@@ -29,6 +29,7 @@ use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Attempt, Entry};
 use crate::ledger::{Ledger, Terms};
+use crate::lineage::anchors::Anchors;
 use crate::lineage::naming::Naming;
 use crate::lineage::{Pems, Stored};
 use crate::list::{Certificate, ChallengeType};
@@ -73,6 +74,8 @@ pub struct Ports {
     pub terms: BTreeMap<String, Terms>,
     /// What counts against them, as it was observed.
     pub ledger: Ledger,
+    /// Roots to which what an authority issues must lead, by its name.
+    pub anchors: BTreeMap<String, Anchors>,
     pub clock: Arc<dyn Clock>,
 }
 

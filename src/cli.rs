@@ -38,6 +38,7 @@ mod runtime;
 mod sandbox;
 mod schedule;
 mod schema;
+mod served;
 mod session;
 mod settings;
 mod show;
@@ -115,7 +116,7 @@ fn run(cli: Cli, output: &Output) -> Exit {
         Command::Plan(args) => plan::run(&global, &args, output),
         Command::Apply(args) => apply::run(&global, &args, output),
         Command::Approve(args) => approve::run(&global, &args, output),
-        Command::Status => status::run(&global, output),
+        Command::Status(args) => status::run(&global, &args, output),
         Command::Show(args) => show::run(&global, &args, output),
         Command::Revoke(args) => revoke::run(&global, &args, output),
         Command::Rollback(args) => rollback::run(&global, &args, output),

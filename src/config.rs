@@ -97,6 +97,8 @@ pub struct Authority {
     pub directory: String,
     /// A root in PEM to trust for its API, besides the system's.
     pub root: Option<PathBuf>,
+    /// Roots in PEM, to one of which its certificates must lead.
+    pub anchors: Option<PathBuf>,
     /// `mailto:` URLs (RFC 8555 section 7.3).
     pub contact: Vec<String>,
     /// Seconds that one request may take; 30 if not said.
@@ -258,7 +260,7 @@ impl Config {
             let path = base.join(self.repository.url.trim_start_matches("./"));
             self.repository.url = path.to_string_lossy().into_owned();
         }
-        let roots = self.authorities.values_mut().map(|authority| &mut authority.root);
+        let roots = self.authorities.values_mut().flat_map(|one| [&mut one.root, &mut one.anchors]);
         for path in roots
             .chain([
                 &mut self.repository.ssh_key,

@@ -1,5 +1,6 @@
 //! What a stored certificate says, and where it came from.
 
+pub mod anchors;
 pub mod check;
 pub mod describe;
 pub mod earlier;

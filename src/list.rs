@@ -1,6 +1,7 @@
 //! The list: the certificates that an organisation wants.
 
 mod draft;
+pub mod endpoint;
 pub mod parse;
 mod rules;
 mod script;
@@ -11,6 +12,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use time::Duration;
 
+use self::endpoint::Endpoint;
 use crate::diag::Place;
 use crate::name::{Identifier, LineageName};
 
@@ -103,6 +105,9 @@ pub struct Certificate {
     pub provided: Option<String>,
     /// Names of the runner's buckets.
     pub publish: BTreeSet<String>,
+    /// Servers that are to show it.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub served: BTreeSet<Endpoint>,
     /// Renew when less than this is left, instead of by ARI or fraction.
     #[serde(default, skip_serializing_if = "Option::is_none", with = "optional_seconds")]
     pub renew_before: Option<Duration>,

@@ -163,6 +163,13 @@ pub struct Inventory {
     pub broken: BTreeMap<LineageName, Fault>,
 }
 
+impl Inventory {
+    /// The live certificate that ends first.
+    pub fn first_to_expire(&self) -> Option<(&LineageName, &Stored)> {
+        self.live.iter().min_by_key(|(_, stored)| stored.facts().not_after)
+    }
+}
+
 /// The lineage store. `docs/store.md` is its specification.
 ///
 /// Every write is durable when the call returns: temporary file, fsync, rename, fsync of the directory.

@@ -8,6 +8,7 @@ pub mod html;
 pub mod junit;
 pub mod metrics;
 pub mod sarif;
+pub mod served;
 pub mod terminal;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -87,7 +88,8 @@ impl Verdict {
     /// A fault of the CA's judgement, of a rule or of a certificate is a failure, anything else an error.
     pub fn of(fault: Fault) -> Self {
         let origin = fault.code.split(':').next().unwrap_or_default();
-        let act = ["acme:timeout", "acme:unreachable", "acme:serverInternal"].contains(&fault.code.as_str())
+        let act = ["acme:timeout", "acme:unreachable", "acme:serverInternal", "served:unreachable"]
+            .contains(&fault.code.as_str())
             || fault.code.starts_with("acme:http-");
         let infrastructure = ["git", "store", "s3", "route53", "dns", "aws", "run", "config", "journal", "key"];
         if act || infrastructure.contains(&origin) { Self::Error(fault) } else { Self::Failed(fault) }
@@ -143,6 +145,8 @@ pub struct Run {
     pub applied: Option<Applied>,
     /// What became of each hook. `None` if there are none.
     pub hooks: Option<Vec<hook::Ran>>,
+    /// What servers show. `None` if nobody looked.
+    pub served: Option<served::Looks>,
     /// The store after the run.
     pub inventory: Inventory,
     /// Buckets that could not be listed, so that nobody knows what they hold.
@@ -164,6 +168,7 @@ impl Run {
             plan: None,
             applied: None,
             hooks: None,
+            served: None,
             inventory: Inventory::default(),
             unreachable: BTreeMap::new(),
             findings: None,
@@ -185,17 +190,18 @@ impl Run {
         if let Some(hooks) = &self.hooks {
             cases.extend(self.hooked().into_iter().map(|name| hooks_case(name, hooks)));
         }
+        cases.extend(self.served.iter().flatten().map(|(name, looks)| served::case(name, looks)));
         cases.extend(self.inventory.live.iter().map(|(name, stored)| self.expiry(name, stored)));
         cases.extend(self.cleanup());
         cases
     }
 
-    /// How many lineages have a failed case of issue, publish, revoke or hooks. Being told to stop is no failure of a
-    /// lineage.
+    /// How many lineages have a failed case of issue, publish, revoke, hooks or served. Being told to stop is no
+    /// failure of a lineage.
     pub fn failed_lineages(&self) -> usize {
         let stopped = |case: &Case| matches!(&case.verdict, Verdict::Error(fault) if fault.code == "run:interrupted");
         let cases = self.cases().into_iter().filter(|case| !stopped(case));
-        let of_lineages = ["certs.issue", "certs.publish", "certs.revoke", "certs.hooks"];
+        let of_lineages = ["certs.issue", "certs.publish", "certs.revoke", "certs.hooks", "certs.served"];
         let bad = cases.filter(|case| of_lineages.contains(&case.suite) && case.verdict.is_bad());
         bad.map(|case| case.name).collect::<BTreeSet<_>>().len()
     }

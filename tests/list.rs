@@ -125,6 +125,7 @@ fn what_is_not_said_has_a_default() {
         preferred_chain: None,
         provided: None,
         publish: BTreeSet::new(),
+        served: BTreeSet::new(),
         renew_before: None,
     };
     assert_eq!(certificate, expected);
@@ -191,8 +192,31 @@ fn the_example_has_no_faults_and_shows_every_key() {
     let keys = ["version", "defaults", "certificates", "name", "domains", "authority", "key", "challenge", "profile"];
     let shown =
         |key: &&str| text.lines().any(|line| line.trim_start_matches([' ', '-']).starts_with(&format!("{key}:")));
-    let more = ["preferred_profile", "preferred_chain", "publish", "renew"];
+    let more = ["preferred_profile", "preferred_chain", "publish", "renew", "provided", "served"];
     assert_eq!(keys.iter().chain(&more).find(|key| !shown(key)), None);
+}
+
+#[test]
+fn a_server_has_a_name_of_its_certificate() {
+    let certificate = |served: &str| {
+        format!(
+            "{{version: 1, certificates: [{{name: a, domains: [a.example.com, \"*.b.example.com\"], served: [{served}]}}]}}"
+        )
+    };
+    let served = only(&certificate("a.example.com, \"x.b.example.com:8443\", a.example.com")).served;
+    let served: Vec<String> = served.iter().map(ToString::to_string).collect();
+    assert_eq!(served, ["a.example.com:443", "x.b.example.com:8443"]);
+    for other in [
+        "c.example.com",
+        "b.example.com",
+        "x.y.b.example.com",
+        "\"*.b.example.com\"",
+        "10.0.0.7",
+        "\"a.example.com:0\"",
+    ] {
+        let diagnostics = read(&certificate(other)).diagnostics;
+        assert_eq!(diagnostics.iter().map(|one| one.code).collect::<Vec<_>>(), ["bad-value"], "{other}");
+    }
 }
 
 #[test]

@@ -13,6 +13,7 @@ mod pipeline {
     mod junit;
     mod life;
     mod limited;
+    mod look;
     mod main_job;
     mod moved;
     mod page;

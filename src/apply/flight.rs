@@ -338,7 +338,9 @@ impl Flight<'_, '_> {
         let stored = loop {
             let (lineage, attempt, chain, url) = (lineage.clone(), attempt.clone(), chain.clone(), url.clone());
             let now = wave.ports.clock.now();
-            let keep = move |store: &dyn Store| issued::store(store, &lineage, &attempt, &chain, url, now);
+            let anchors = wave.ports.anchors.get(&attempt.intent.authority).cloned();
+            let keep =
+                move |store: &dyn Store| issued::store(store, &lineage, &attempt, &chain, url, anchors.as_ref(), now);
             match wave.stored(keep).await {
                 Err(fault) => wait_until_valid(wave, fault).await?,
                 Ok(stored) => break stored,

@@ -3,10 +3,13 @@
 use time::OffsetDateTime;
 
 use crate::fault::Fault;
-use crate::journal::{self, Attempt};
-use crate::lineage::{Meta, Origin, Pems, Stored, check};
+use crate::journal::{self, Attempt, Intent};
+use crate::lineage::anchors::Anchors;
+use crate::lineage::check::{self, check_issued};
+use crate::lineage::{CertFacts, Meta, Origin, Pems, Stored};
 use crate::name::LineageName;
 use crate::port::Store;
+use crate::secret::Secret;
 
 /// Checks what the CA issued against the intent and makes it the live version, or puts it into quarantine.
 pub fn store(
@@ -15,12 +18,13 @@ pub fn store(
     attempt: &Attempt,
     chain: &str,
     url: String,
+    anchors: Option<&Anchors>,
     now: OffsetDateTime,
 ) -> Result<Stored, Fault> {
     let intent = &attempt.intent;
     let lost = || Fault::new("journal:key-lost", "the journaled private key is gone; the next run orders again");
     let key = store.attempt_key(lineage)?.ok_or_else(lost)?;
-    let (pems, facts) = match check::check_issued(intent, &key, chain, now) {
+    let (pems, facts) = match judge(intent, &key, chain, anchors, now) {
         Ok(checked) => checked,
         // Nothing is wrong with it. It is fetched again later.
         Err(fault) if fault.code == check::NOT_YET_VALID => return Err(fault),
@@ -45,4 +49,19 @@ pub fn store(
         facts,
     };
     store.deploy(meta, &pems)
+}
+
+/// Against the intent, and whether whoever connects will know its root if the runner says which roots those are.
+fn judge(
+    intent: &Intent,
+    key: &Secret,
+    chain: &str,
+    anchors: Option<&Anchors>,
+    now: OffsetDateTime,
+) -> Result<(Pems, CertFacts), Fault> {
+    let (pems, facts) = check_issued(intent, key, chain, now)?;
+    if let Some(anchors) = anchors {
+        anchors.check(&pems.fullchain(), &facts.identifiers, now)?;
+    }
+    Ok((pems, facts))
 }

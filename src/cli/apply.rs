@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::apply::{self, Applied, Ports};
 use crate::cli::args::{Apply as Args, Global, Report};
@@ -15,14 +15,14 @@ use crate::cli::progress::{Lines, Spinner};
 use crate::cli::record::{self, Buckets};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
-use crate::cli::{ask, plan as plan_command, source, term, wire};
+use crate::cli::{ask, plan as plan_command, served, source, term, wire};
 use crate::event::Listener;
 use crate::fault::Fault;
 use crate::outcome::Outcome;
 use crate::plan::limits::LimitsMode;
 use crate::plan::{self, ApprovedPlan, Plan, saved};
-use crate::port::Store;
-use crate::report::{self, Check, terminal};
+use crate::port::{Inventory, Store};
+use crate::report::{self, Check, stamp, terminal};
 use crate::store::write;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
@@ -39,6 +39,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     reports.metrics = session.config.metrics.clone();
     let folder = session.config.state.join("report");
     write::own_folder(&folder)?;
+    write::own_folder(&folder.join("html"))?;
     reports.also(&Report { junit: Some(folder.join("junit.xml")), html: Some(folder.join("html")) })?;
     let saved = args.plan.as_deref().map(read_saved).transpose()?;
     let source = source::fetch(&session, reports)?;
@@ -97,6 +98,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
             keep: session.config.keep,
             terms: session.config.terms(),
             ledger: observed.ledger,
+            anchors: wire::anchors(&session.config)?,
             clock: session.clock.clone(),
         };
         let spinner = term::shows_progress(output.around) && !output.quiet;
@@ -124,8 +126,9 @@ fn end(
     }
     output.text(&terminal::applied(&reports.run, &applied, output.paint));
     let told = hooks.map_or(Ok(()), |hooks| hooks.tell(session, &applied.outcomes, reports, output));
+    let looked = served::look(session, reports, output);
     let audited = session.block_on(record::after(session, &applied, buckets, reports));
-    let audited = told.map_err(Failure::from).and(audited);
+    let audited = told.and(looked).map_err(Failure::from).and(audited);
     output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
     let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
@@ -138,7 +141,7 @@ fn end(
     output.json(
         "summary",
         json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind,
-            "revoked": applied.revoked, "audit": audit}),
+            "revoked": applied.revoked, "audit": audit, "first_to_expire": first_to_expire(&reports.run.inventory)}),
     );
     match refused {
         Some(refused) if !interrupted => {
@@ -151,6 +154,11 @@ fn end(
         }
         _ => audited.map(|_| Ended::new(exit, text)),
     }
+}
+
+fn first_to_expire(inventory: &Inventory) -> Option<Value> {
+    let (name, stored) = inventory.first_to_expire()?;
+    Some(json!({"lineage": name, "not_after": stamp(stored.facts().not_after)}))
 }
 
 fn exit(interrupted: bool, failed: bool) -> Exit {

@@ -74,7 +74,7 @@ pub enum Command {
     /// Issue, renew and publish what the plan says
     Apply(Apply),
     /// Show all lineages of the store by expiry
-    Status,
+    Status(Status),
     /// Fetch the config repo and verify every new commit
     Verify(Report),
     /// Show one lineage: its certificate, who authorised it, where it is published
@@ -183,6 +183,21 @@ pub struct Selection {
     /// revoked, and never uses its key again
     #[arg(long, value_name = "TEXT", requires = "force")]
     pub reason: Option<String>,
+}
+
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Exits with 1 when --fail-under finds a live certificate with less time left, one that is revoked or \
+                  cannot be read, or a lineage without one."
+)]
+pub struct Status {
+    /// Fail if a live certificate has less than this left: minutes, hours or days, such as 14d
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub fail_under: Option<time::Duration>,
+}
+
+fn duration(text: &str) -> Result<time::Duration, String> {
+    crate::yaml::duration::parse(text).ok_or_else(|| "write a whole number and `m`, `h` or `d`, such as `14d`".into())
 }
 
 #[derive(Debug, Args)]

@@ -10,18 +10,21 @@ use crate::cli::args::{Global, Show as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::settings;
+use crate::cli::{settings, status, wire};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::fault::{Fault, Retry};
+use crate::lineage::anchors::Anchors;
 use crate::lineage::describe::{Description, describe};
 use crate::lineage::{Origin, Revocation, Stored};
 use crate::name::LineageName;
 use crate::plan::days;
 use crate::port::{Clock, Inventory, RenewalInfo, Store};
+use crate::report::finding::one_line;
+use crate::report::served::{Look, Looks};
 use crate::report::stamp;
 use crate::report::terminal::plain;
-use crate::store::FileStore;
+use crate::store::{Document, FileStore};
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     match show(global, args, output) {
@@ -39,10 +42,14 @@ struct Shown {
     state: &'static str,
     stored: Stored,
     chain: Vec<Description>,
+    /// The roots that the chain was held against, and what came of it.
+    anchors: (String, Option<Fault>),
     ari: Option<RenewalInfo>,
     versions: Vec<u64>,
     /// Name and place of each bucket that holds this version.
     published: Vec<(String, String)>,
+    /// What servers showed after the last apply.
+    served: Vec<Look>,
     /// Why the last order failed, if it did.
     waits: Option<String>,
     /// The CA has not said yes to it yet.
@@ -56,15 +63,16 @@ fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> 
     let (name, state, stored) = find(&inventory, &args.lineage)?;
     let (leaf, chain) = store.certificates(&stored)?;
     let renewal_infos = store.renewal_infos()?;
+    let fullchain = leaf + &chain;
     let shown = Shown {
         state,
-        chain: describe(&(leaf + &chain))?,
+        chain: describe(&fullchain)?,
+        anchors: trust(&config, &stored, &fullchain),
         ari: stored.facts().ari_id.as_ref().and_then(|id| renewal_infos.get(id)).cloned(),
         versions: store.versions(&name)?.iter().map(|stored| stored.meta.version).collect(),
         published: stored.published.keys().map(|bucket| (bucket.clone(), place(&config, bucket, &stored))).collect(),
-        waits: inventory.journal.get(&name).and_then(|entry| entry.failures.as_ref()).map(|failures| {
-            format!("failed {} times, next try {}: {}", failures.count, stamp(failures.not_before), failures.last)
-        }),
+        served: looks(&store)?.remove(&name).filter(|_| state == "live").unwrap_or_default(),
+        waits: status::waits(&inventory, &name),
         revocation: pending(&inventory, &stored),
         stored,
     };
@@ -74,6 +82,23 @@ fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> 
     let version = shown.stored.meta.version;
     output.summary("show", Exit::Done, &format!("{name} v{version}, {state}, until {}", facts.not_after.date()));
     Ok(Exit::Done)
+}
+
+/// Holds the chain against the roots of its authority, or those of the web if the configuration names none.
+fn trust(config: &Config, stored: &Stored, fullchain: &str) -> (String, Option<Fault>) {
+    let own = wire::anchors(config).map(|mut all| all.remove(&stored.meta.authority));
+    match own.map(|own| own.unwrap_or_else(Anchors::web)) {
+        Ok(roots) => {
+            let judged = roots.check(fullchain, &stored.facts().identifiers, SystemClock.now());
+            (roots.name, judged.err())
+        }
+        Err(fault) => ("the configuration".into(), Some(Fault { causes: vec![fault.message.clone()], ..fault })),
+    }
+}
+
+/// What servers showed when an apply looked last.
+pub fn looks(store: &FileStore) -> Result<Looks, Fault> {
+    Ok(store.read_json(Document::Served)?.unwrap_or_default())
 }
 
 fn pending(inventory: &Inventory, stored: &Stored) -> Option<Revocation> {
@@ -91,6 +116,12 @@ fn find(inventory: &Inventory, text: &str) -> Result<(LineageName, &'static str,
     if let Some(fault) = inventory.broken.get(&name) {
         return Err(fault.clone());
     }
+    if inventory.placeholders.contains(&name) {
+        let text = format!("`{name}` has a placeholder and no certificate yet");
+        let why =
+            status::waits(inventory, &name).unwrap_or_else(|| "`countersign plan` says what is to be done".into());
+        return Err(Fault::new("store:no-lineage", text).hint(why).retry(Retry::Never));
+    }
     let live = inventory.live.get(&name).map(|stored| ("live", stored));
     let stash = || inventory.stash.get(&name).map(|stored| ("stashed", stored));
     let (state, stored) = live.or_else(stash).ok_or_else(none)?;
@@ -105,36 +136,43 @@ fn place(config: &Config, bucket: &str, stored: &Stored) -> String {
     }
 }
 
-fn text(shown: &Shown, now: OffsetDateTime) -> String {
-    let (meta, facts) = (&shown.stored.meta, shown.stored.facts());
-    let leaf = shown.chain.first();
+fn text(it: &Shown, now: OffsetDateTime) -> String {
+    let (meta, facts) = (&it.stored.meta, it.stored.facts());
+    let leaf = it.chain.first();
     let names: Vec<&str> = facts.identifiers.iter().map(|name| name.as_str()).collect();
     let left = facts.not_after - now;
     let left = if left.is_positive() { format!("{} left", days(left)) } else { "expired".into() };
     let subject = leaf.map(|leaf| leaf.subject.as_str()).filter(|subject| !subject.is_empty()).unwrap_or("(empty)");
-    let mut out = format!("{}  {}  version {}\n", meta.lineage, shown.state, meta.version);
+    let mut out = format!("{}  {}  version {}\n", meta.lineage, it.state, meta.version);
     let mut row = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {name:<13} {}", plain(value));
+        let _ = writeln!(out, "  {name:<13} {}", one_line(value));
     };
     row("subject", subject);
     row("names", &names.join(", "));
     row("issuer", leaf.map_or(&facts.issuer, |leaf| &leaf.issuer));
     row("valid", &format!("{} to {} ({left})", stamp(facts.not_before), stamp(facts.not_after)));
     row("serial", &facts.serial);
-    if let Some(revoked) = &shown.stored.revoked {
+    if let Some(revoked) = &it.stored.revoked {
         row("revoked", &format!("{} ({})", stamp(revoked.at), revoked.reason));
     }
-    if let Some(pending) = &shown.revocation {
+    if let Some(pending) = &it.revocation {
         row("revocation", &format!("not done yet ({}), the next apply asks again", pending.reason));
     }
     row("fingerprint", &facts.fingerprint.to_string());
     row("key", facts.key.map_or("other", |key| key.as_str()));
-    match &shown.ari {
+    match &it.ari {
         Some(info) => row("ari window", &format!("{} to {}", stamp(info.start), stamp(info.end))),
         None => row("ari window", "not known"),
     }
-    for (at, link) in shown.chain.iter().enumerate().skip(1) {
+    for (at, link) in it.chain.iter().enumerate().skip(1) {
         row(if at == 1 { "chain" } else { "" }, &format!("{}, until {}", link.subject, link.not_after.date()));
+    }
+    match &it.anchors {
+        (roots, None) => row("trust", &format!("leads to a root of {roots}")),
+        (roots, Some(fault)) => {
+            let why: String = fault.causes.iter().map(|cause| format!(": {cause}")).collect();
+            row("trust", &format!("leads to no root of {roots}{why}"));
+        }
     }
     let provenance = &meta.provenance;
     row("authorised", &format!("commit {}", provenance.commit));
@@ -152,15 +190,18 @@ fn text(shown: &Shown, now: OffsetDateTime) -> String {
         row("order", &meta.order_url);
     }
     row("stored", &stamp(meta.stored_at));
-    for (bucket, place) in &shown.published {
+    for (bucket, place) in &it.published {
         row("published", &format!("{bucket}  {place}"));
     }
-    if shown.published.is_empty() {
+    if it.published.is_empty() {
         row("published", "nowhere");
     }
-    let versions: Vec<String> = shown.versions.iter().map(u64::to_string).collect();
+    for look in &it.served {
+        row("served", &format!("{look} (seen {})", stamp(look.time)));
+    }
+    let versions: Vec<String> = it.versions.iter().map(u64::to_string).collect();
     row("versions", &versions.join(" "));
-    if let Some(waits) = &shown.waits {
+    if let Some(waits) = &it.waits {
         row("renewal", waits);
     }
     out
@@ -177,6 +218,7 @@ fn object(shown: &Shown) -> Value {
         "lineage_version": meta.version,
         "certificate": facts,
         "chain": shown.chain,
+        "trust": {"roots": shown.anchors.0, "fault": shown.anchors.1},
         "ari_window": shown.ari,
         "provenance": meta.provenance,
         "authority": meta.authority,
@@ -185,6 +227,7 @@ fn object(shown: &Shown) -> Value {
         "certificate_url": meta.certificate_url,
         "stored_at": stamp(meta.stored_at),
         "published": published,
+        "served": shown.served,
         "versions": shown.versions,
         "waits": shown.waits,
         "revoked": shown.stored.revoked,

@@ -1,24 +1,29 @@
 //! `countersign status`
 
-use serde_json::{Value, json};
-use time::OffsetDateTime;
+use std::collections::BTreeSet;
 
-use crate::cli::args::Global;
+use serde_json::{Value, json};
+use time::{Duration, OffsetDateTime};
+
+use crate::cli::args::{Global, Status as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::cli::settings;
+use crate::cli::{settings, show};
 use crate::clock::SystemClock;
 use crate::lineage::Stored;
 use crate::name::LineageName;
 use crate::plan::days;
 use crate::port::{Clock, Inventory, Store};
+use crate::report::finding::one_line;
+use crate::report::served::Looks;
 use crate::report::stamp;
-use crate::report::terminal::{Paint, plain};
+use crate::report::terminal::Paint;
 use crate::store::FileStore;
+use crate::yaml::duration;
 
-pub fn run(global: &Global, output: &Output) -> Exit {
-    match status(global, output) {
+pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
+    match status(global, args, output) {
         Ok(exit) => exit,
         Err(failure) => {
             failure.show("status", output);
@@ -28,23 +33,91 @@ pub fn run(global: &Global, output: &Output) -> Exit {
     }
 }
 
-fn status(global: &Global, output: &Output) -> Result<Exit, Failure> {
+fn status(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
     let config = settings::load(global)?;
-    let inventory = FileStore::open_read_only(&config.state)?.observe()?;
-    let now = SystemClock.now();
-    let rows = rows(&inventory);
-    let width = rows.iter().map(|(name, ..)| name.as_str().len()).max().unwrap_or(0);
+    let store = FileStore::open_read_only(&config.state)?;
+    let (inventory, looks, now) = (store.observe()?, show::looks(&store)?, SystemClock.now());
+    output.text(&text(&inventory, &looks, now, output.paint));
+    let under = args.fail_under.map(|least| under(&inventory, least, now)).unwrap_or_default();
+    let exit = if under.is_empty() { Exit::Done } else { Exit::Failed };
+    let lineages: Vec<Value> =
+        rows(&inventory).iter().map(|(name, state, stored)| object(name, state, stored, &inventory, &looks)).collect();
+    let mut answer = json!({"exit": exit as u8, "lineages": lineages, "broken": inventory.broken});
+    answer["placeholders"] = json!(inventory.placeholders);
+    answer["waiting"] =
+        waiting(&inventory).into_iter().map(|name| json!({"name": name, "waits": waits(&inventory, name)})).collect();
+    if args.fail_under.is_some() {
+        answer["under"] = json!(under);
+    }
+    output.json("status", answer);
+    output.summary("status", exit, &summary(&inventory, args.fail_under, &under));
+    Ok(exit)
+}
+
+/// A line for each lineage, and below it what is wrong with it.
+fn text(inventory: &Inventory, looks: &Looks, now: OffsetDateTime, paint: Paint) -> String {
+    let rows = rows(inventory);
+    let waiting = waiting(inventory);
+    let names = rows.iter().map(|(name, ..)| *name).chain(waiting.iter().copied()).chain(inventory.broken.keys());
+    let width = names.map(|name| name.as_str().len()).max().unwrap_or(0);
+    let mut out = String::new();
     for (name, state, stored) in &rows {
-        output.text(&line(name, state, stored, width, now, output.paint));
+        out += &line(name, state, stored, width, now, paint);
+        let not_served = looks.get(*name).filter(|_| *state == "live").into_iter().flatten();
+        let not_served = not_served.filter(|look| look.fault.is_some()).map(|look| format!("not served: {look}"));
+        for trouble in waits(inventory, name).into_iter().chain(not_served) {
+            out += &format!("{:<width$}  {}\n", "", paint.bad(&one_line(&trouble)));
+        }
+    }
+    for name in waiting {
+        let why = waits(inventory, name).unwrap_or_else(|| "no certificate yet".into());
+        out += &format!("{name:<width$}  {}  {}\n", paint.warn("waiting"), one_line(&why));
     }
     for (name, fault) in &inventory.broken {
-        output.text(&format!("{name:<width$}  {}  {}\n", output.paint.bad("broken "), plain(&fault.to_string())));
+        out += &format!("{name:<width$}  {}  {}\n", paint.bad("broken "), one_line(&fault.to_string()));
     }
-    let lineages: Vec<Value> = rows.iter().map(|(name, state, stored)| object(name, state, stored)).collect();
-    output.json("status", json!({"exit": 0, "lineages": lineages, "broken": inventory.broken}));
+    out
+}
+
+/// What has no certificate yet, as far as the store knows: with a placeholder, or with an order that failed.
+fn waiting(inventory: &Inventory) -> BTreeSet<&LineageName> {
+    let known = |name: &&LineageName| {
+        inventory.live.contains_key(*name)
+            || inventory.stash.contains_key(*name)
+            || inventory.broken.contains_key(*name)
+    };
+    let failed = inventory.journal.values().filter(|entry| entry.failures.is_some()).map(|entry| &entry.lineage);
+    inventory.placeholders.iter().chain(failed).filter(|name| !known(name)).collect()
+}
+
+/// Why the last order failed, and when it is tried again.
+pub fn waits(inventory: &Inventory, name: &LineageName) -> Option<String> {
+    let failures = inventory.journal.get(name)?.failures.as_ref()?;
+    let times = if failures.count == 1 { "once".to_owned() } else { format!("{} times", failures.count) };
+    Some(format!("failed {times}, next try {}: {}", stamp(failures.not_before), failures.last))
+}
+
+fn summary(inventory: &Inventory, least: Option<Duration>, under: &[&LineageName]) -> String {
     let (live, stashed, broken) = (inventory.live.len(), inventory.stash.len(), inventory.broken.len());
-    output.summary("status", Exit::Done, &format!("{live} live, {stashed} stashed, {broken} broken"));
-    Ok(Exit::Done)
+    let waiting = match waiting(inventory).len() {
+        0 => String::new(),
+        some => format!(", {some} without a certificate"),
+    };
+    let counts = format!("{live} live, {stashed} stashed, {broken} broken{waiting}");
+    match least.filter(|_| !under.is_empty()) {
+        Some(least) => {
+            let names: Vec<&str> = under.iter().map(|name| name.as_str()).collect();
+            format!("{counts}; less than {} left, revoked or none: {}", duration::format(least), names.join(", "))
+        }
+        None => counts,
+    }
+}
+
+/// What is live and ends too soon or is revoked, and what is wanted and has no certificate that can be read.
+fn under(inventory: &Inventory, least: Duration, now: OffsetDateTime) -> Vec<&LineageName> {
+    let late = |stored: &Stored| stored.revoked.is_some() || stored.facts().not_after - now < least;
+    let late = inventory.live.iter().filter(|(_, stored)| late(stored)).map(|(name, _)| name);
+    late.chain(waiting(inventory)).chain(inventory.broken.keys()).collect::<BTreeSet<_>>().into_iter().collect()
 }
 
 /// Live and stashed lineages by expiry.
@@ -67,10 +140,10 @@ fn line(name: &LineageName, state: &str, stored: &Stored, width: usize, now: Off
         left => paint.good(&format!("{:>4} left", days(left))),
     };
     let version = stored.meta.version;
-    format!("{name:<width$}  {state:<7}  {left}  {}  v{version}  {}\n", facts.not_after.date(), plain(&facts.issuer))
+    format!("{name:<width$}  {state:<7}  {left}  {}  v{version}  {}\n", facts.not_after.date(), one_line(&facts.issuer))
 }
 
-fn object(name: &LineageName, state: &str, stored: &Stored) -> Value {
+fn object(name: &LineageName, state: &str, stored: &Stored, inventory: &Inventory, looks: &Looks) -> Value {
     json!({
         "name": name,
         "state": state,
@@ -80,5 +153,7 @@ fn object(name: &LineageName, state: &str, stored: &Stored) -> Value {
         "revoked": stored.revoked,
         "issuer": stored.facts().issuer,
         "identifiers": stored.facts().identifiers,
+        "waits": waits(inventory, name),
+        "served": looks.get(name).filter(|_| state == "live"),
     })
 }

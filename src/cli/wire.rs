@@ -16,6 +16,7 @@ use crate::cli::session::Session;
 use crate::config::{self, Config, Eab, Exec, Hmac, read};
 use crate::dns::{self, CaaLookup, DnsSolver, Hook, HostLookup};
 use crate::fault::{Fault, Retry};
+use crate::lineage::anchors::Anchors;
 use crate::list::ChallengeType;
 use crate::port::{Bucket, Ca, Clock, Solver};
 use crate::secret::Secret;
@@ -68,6 +69,21 @@ fn external_account(eab: &Eab) -> ExternalAccount {
         Hmac::Variable(name) => std::env::var(name).map(Secret::new).map_err(|_| unset(name)),
     };
     ExternalAccount { kid: eab.kid.clone(), hmac }
+}
+
+/// The roots that the configuration names for what its authorities issue.
+pub fn anchors(config: &Config) -> Result<BTreeMap<String, Anchors>, Fault> {
+    let named = config.authorities.iter().filter_map(|(name, authority)| Some((name, authority.anchors.as_ref()?)));
+    let read = |(name, path): (&String, &PathBuf)| {
+        Ok((name.clone(), Anchors::from_pem(path.display().to_string(), &read::read(path)?)?))
+    };
+    named.map(read).collect()
+}
+
+/// Look-ups of hosts at the name servers of the configuration; without such ones the system does them.
+pub fn hosts(config: &Config) -> Option<HostLookup> {
+    let nameservers = &config.dns.route53.nameservers;
+    (!nameservers.is_empty()).then(|| HostLookup::new(nameservers))
 }
 
 /// Look-ups of CAA records, at the same servers as all others.

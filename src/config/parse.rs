@@ -170,6 +170,7 @@ fn authorities(node: Option<&Node>, f: &mut Findings<'_>) -> BTreeMap<String, Au
         let authority = Authority {
             directory: (*directory).to_owned(),
             root: None,
+            anchors: None,
             contact: Vec::new(),
             timeout: ACME_TIMEOUT,
             eab: None,
@@ -201,7 +202,7 @@ fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) ->
     let fields = Fields::of(
         node,
         "an authority",
-        &["directory", "root", "contact", "timeout", "eab", "preferred_chain", "limits"],
+        &["directory", "root", "anchors", "contact", "timeout", "eab", "preferred_chain", "limits"],
         f,
     )?;
     let directory = match (built_in, fields.get("directory")) {
@@ -216,6 +217,7 @@ fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) ->
         }
     };
     let root = fields.get("root").and_then(|node| path(node, f));
+    let anchors = fields.get("anchors").and_then(|node| path(node, f));
     let contact = all(&fields, "contact", value::contact, f);
     let timeout = fields.get("timeout").map_or(Some(ACME_TIMEOUT), |node| node.number(1, 600, f));
     let eab = fields.get("eab").map(|node| eab(node, f));
@@ -230,7 +232,7 @@ fn authority(node: &Node, built_in: Option<&Authority>, f: &mut Findings<'_>) ->
     let limits = fields
         .get("limits")
         .map_or(Some(known.unwrap_or_default()), |node| ca_limits(node, known.unwrap_or_default(), f));
-    Some(Authority { directory, root, contact, timeout: timeout?, eab, preferred_chain, limits: limits? })
+    Some(Authority { directory, root, anchors, contact, timeout: timeout?, eab, preferred_chain, limits: limits? })
 }
 
 /// What is not said stays as it is known.

@@ -149,7 +149,7 @@ impl Lookup {
                 return Ok(*address);
             }
         }
-        Err(Fault::new("dns:no-address", format!("the name server {host} has no address")))
+        Err(Fault::new("dns:no-address", format!("{host} has no address")))
     }
 
     /// All addresses of a host, IPv6 first. None if it has none.

@@ -27,10 +27,14 @@ pub struct Description {
 /// # Errors
 /// `check:malformed`
 pub fn describe(text: &str) -> Result<Vec<Description>, Fault> {
-    pem::certificates(text)?.iter().map(|der| one(der)).collect()
+    pem::certificates(text)?.iter().map(|der| describe_der(der)).collect()
 }
 
-fn one(der: &[u8]) -> Result<Description, Fault> {
+/// One certificate in DER.
+///
+/// # Errors
+/// `check:malformed`
+pub fn describe_der(der: &[u8]) -> Result<Description, Fault> {
     let cert = parse(der)?;
     Ok(Description {
         subject: cert.subject().to_string(),

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use time::Duration;
 
+use super::endpoint::Endpoint;
 use super::parse::Known;
 use super::{ChallengeType, KeyType, script};
 use crate::diag::Code;
@@ -13,7 +14,7 @@ use crate::yaml::{Fields, Findings, Node, Spot};
 
 const SETTINGS: [&str; 8] =
     ["authority", "key", "challenge", "profile", "preferred_profile", "preferred_chain", "publish", "renew"];
-const CERTIFICATE: [&str; 11] = [
+const CERTIFICATE: [&str; 12] = [
     "name",
     "domains",
     "authority",
@@ -25,6 +26,7 @@ const CERTIFICATE: [&str; 11] = [
     "publish",
     "renew",
     "provided",
+    "served",
 ];
 /// What says how to order, and so means nothing for a certificate that is provided.
 const ORDERING: [&str; 7] =
@@ -44,6 +46,7 @@ pub(super) struct Draft {
     pub settings: Settings,
     /// The runner's word for somebody else's certificate.
     pub provided: Option<String>,
+    pub served: BTreeSet<Endpoint>,
 }
 
 /// What a certificate says of itself, its file in `defaults`, or else this program.
@@ -98,7 +101,8 @@ fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings
     let identifiers = domains.map(|node| identifiers(node, findings)).unwrap_or_default();
     let settings = settings(&fields, defaults, known, findings);
     let provided = fields.get("provided").and_then(|node| provided(node, &fields, known, findings));
-    Some(Draft { at: name_node.map_or(fields.at, |node| node.at), name, identifiers, settings, provided })
+    let served = fields.get("served").map(|node| served(node, &identifiers, findings)).unwrap_or_default();
+    Some(Draft { at: name_node.map_or(fields.at, |node| node.at), name, identifiers, settings, provided, served })
 }
 
 /// The fields of a certificate or of the defaults; must-staple gets an answer of its own.
@@ -248,6 +252,27 @@ fn provided(node: &Node, fields: &Fields<'_>, known: Option<&Known>, findings: &
         ));
     }
     Some(word)
+}
+
+/// Only names of the certificate: a list sends nobody anywhere else.
+fn served(node: &Node, identifiers: &[(Identifier, Spot)], findings: &mut Findings<'_>) -> BTreeSet<Endpoint> {
+    let mut served = BTreeSet::new();
+    for (text, at) in node.texts(findings).unwrap_or_default() {
+        let fault = match Endpoint::parse(text) {
+            Ok(Endpoint { host, .. }) if !identifiers.iter().any(|(name, _)| *name == host || name.covers(&host)) => {
+                format!("`{host}` is no name of this certificate")
+            }
+            Ok(endpoint) => {
+                served.insert(endpoint);
+                continue;
+            }
+            Err(error) => error,
+        };
+        findings
+            .report(Code::BadValue, at, fault)
+            .hint("write a domain of the certificate, with `:PORT` if it is not 443: `www.example.com:8443`");
+    }
+    served
 }
 
 fn key(node: &Node, findings: &mut Findings<'_>) -> Option<KeyType> {

@@ -66,6 +66,7 @@ fn certificate(draft: Draft) -> Certificate {
         preferred_chain: draft.settings.preferred_chain,
         provided: draft.provided,
         publish: draft.settings.publish,
+        served: draft.served,
         renew_before: draft.settings.renew_before.map(|(before, _)| before),
     }
 }

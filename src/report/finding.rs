@@ -112,6 +112,11 @@ impl Finding {
 }
 
 /// Line by line, with strange characters written out.
-pub(super) fn shown(text: &str) -> String {
+pub fn shown(text: &str) -> String {
     text.lines().map(visible).collect::<Vec<_>>().join("\n")
+}
+
+/// The same on one line.
+pub fn one_line(text: &str) -> String {
+    shown(text).replace('\n', " ")
 }

@@ -12,6 +12,7 @@ use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, Mode, Plan, Priced, Reason, Step, days};
 use crate::port::Inventory;
+use crate::report::served::Look;
 use crate::report::{Applied, Run};
 
 pub use fold::fold;
@@ -202,6 +203,15 @@ pub fn revoked(revoking: &Revoking, paint: Paint) -> String {
     }
 }
 
+/// What a server shows.
+pub fn served(lineage: &LineageName, look: &Look, paint: Paint) -> String {
+    let text = plain(&look.to_string());
+    let Some(fault) = &look.fault else {
+        return format!("  {} {lineage}  {text}\n", paint.good("served   "));
+    };
+    format!("  {} {lineage}: {text}\n", paint.bad("NOT SERVED")) + &details(fault, "            ")
+}
+
 /// What became of a hook.
 pub fn hook(ran: &Ran, paint: Paint) -> String {
     let (lineage, event) = (&ran.lineage, ran.event.as_str());
@@ -271,7 +281,7 @@ pub fn fault(fault: &Fault, paint: Paint) -> String {
 
 /// The live lineage that ends first.
 pub fn first_to_expire(inventory: &Inventory, now: OffsetDateTime) -> Option<String> {
-    let ends = inventory.live.iter().map(|(name, stored)| (name, stored.facts().not_after));
-    let (name, end): (&LineageName, _) = ends.min_by_key(|(_, end)| *end)?;
+    let (name, stored) = inventory.first_to_expire()?;
+    let end = stored.facts().not_after;
     Some(format!("First to expire: {name} in {} ({}).\n", days(end - now), end.date()))
 }

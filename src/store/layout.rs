@@ -38,6 +38,8 @@ pub enum Document {
     FirstSeen,
     /// What hooks were told.
     Hooks,
+    /// What servers showed at the last look.
+    Served,
     /// The orders of the past days, for the CA's limits.
     Ledger,
     /// Renewal information by ARI id.
@@ -50,6 +52,7 @@ impl Document {
             Self::TrustState => "trust-state.json",
             Self::FirstSeen => "first-seen.json",
             Self::Hooks => "hooks.json",
+            Self::Served => "served.json",
             Self::Ledger => "ledger.json",
             Self::Ari => "ari.json",
         }

@@ -21,11 +21,21 @@ pub enum Fact<'a> {
     Renewal,
     /// That somebody else's certificate is used, and whose.
     Provided,
+    /// Where it is to be looked at.
+    Served,
 }
 
 impl<'a> Fact<'a> {
-    const SETTINGS: [Self; 7] =
-        [Self::Authority, Self::KeyType, Self::Challenge, Self::Profile, Self::Chain, Self::Renewal, Self::Provided];
+    const SETTINGS: [Self; 8] = [
+        Self::Authority,
+        Self::KeyType,
+        Self::Challenge,
+        Self::Profile,
+        Self::Chain,
+        Self::Renewal,
+        Self::Provided,
+        Self::Served,
+    ];
 
     /// The facts in which two entries differ. Of an entry that is gone, only its identifiers count.
     pub fn differences(before: Option<&'a Certificate>, after: Option<&'a Certificate>) -> Vec<Self> {
@@ -61,6 +71,7 @@ impl<'a> Fact<'a> {
             provided,
             publish,
             renew_before,
+            served,
         } = entry;
         match self {
             Fact::Domain(identifier) => identifiers.contains(identifier).then_some("".into()),
@@ -75,6 +86,7 @@ impl<'a> Fact<'a> {
             }),
             Fact::Chain => Some(preferred_chain.as_deref().unwrap_or_default().into()),
             Fact::Provided => Some(provided.as_deref().unwrap_or_default().into()),
+            Fact::Served => Some(served.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ").into()),
             Fact::Renewal => Some(renew_before.map(duration::format).unwrap_or_default().into()),
         }
     }
@@ -91,6 +103,7 @@ impl<'a> Fact<'a> {
             Fact::Chain => "the preferred chain".into(),
             Fact::Renewal => "the time of renewal".into(),
             Fact::Provided => "the provided certificate".into(),
+            Fact::Served => "where it is served".into(),
         }
     }
 }

@@ -134,6 +134,22 @@ buckets:
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
 
+    /// The same with something to read.
+    pub fn run_with_input(&self, args: &[&str], input: &str) -> (Option<i32>, String, String) {
+        let pipes = [Stdio::piped(), Stdio::piped()];
+        let [out, err] = pipes;
+        let mut child = self.command(args).stdin(Stdio::piped()).stdout(out).stderr(err).spawn().unwrap();
+        std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let text = |bytes| String::from_utf8(bytes).unwrap();
+        (output.status.code(), text(output.stdout), text(output.stderr))
+    }
+
+    /// Runs beside the lab until it goes.
+    pub fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) {
+        self._runtime.spawn(work);
+    }
+
     fn command(&self, args: &[&str]) -> Command {
         self.prepared(Command::new(BINARY), args)
     }

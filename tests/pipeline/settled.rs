@@ -39,6 +39,7 @@ fn certificate() -> impl Strategy<Value = Certificate> {
             preferred_chain: None,
             provided: None,
             publish,
+            served: BTreeSet::new(),
             renew_before,
         },
     )

@@ -15,4 +15,5 @@ mod main_job;
 mod pull;
 mod refused;
 mod scene;
+mod served;
 mod trouble;

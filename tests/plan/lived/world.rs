@@ -126,6 +126,7 @@ impl World {
             provided,
             placeholders: true,
             keep: None,
+            anchors: BTreeMap::new(),
             terms: BTreeMap::new(),
             ledger: Ledger::default(),
             clock: self.clock.clone(),
@@ -169,6 +170,7 @@ fn list(asked: Asked) -> List {
         preferred_chain: None,
         provided: (asked == Asked::Provided).then(|| WORD.to_owned()),
         publish: BTreeSet::new(),
+        served: BTreeSet::new(),
         renew_before: None,
     };
     List::new((asked != Asked::Nothing).then(|| (certificate, place())))

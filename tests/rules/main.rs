@@ -1,7 +1,8 @@
 //! `docs/rules.md` is made from the rules themselves and from the table of threats, `docs/faults.md` from the table of
-//! faults. `UPDATE_DOCS=1` writes them.
+//! faults, `docs/requirements.md` from that of requirements. `UPDATE_DOCS=1` writes them.
 
 mod faults;
+mod requirements;
 mod threats;
 
 use std::fmt::Write;
@@ -10,6 +11,7 @@ use std::path::{Path, PathBuf};
 use countersign::diag::Severity;
 use countersign::explain::{self, Rule};
 use faults::{FAULTS, Fault, PARTS, Shown};
+use requirements::{Met, REQUIREMENTS, Requirement, SEEDS};
 use threats::{THREATS, Threat, Word};
 
 fn root() -> &'static Path {
@@ -62,6 +64,27 @@ fn table_of_faults() -> String {
                 Shown::Not(reason) => format!("does not apply: {reason}"),
             };
             writeln!(text, "| {id} | {fault} | {behaviour} | {shown} |").unwrap();
+        }
+    }
+    text
+}
+
+fn table_of_requirements() -> String {
+    let mut text = String::from(
+        "# Requirements\n\nMade by `UPDATE_DOCS=1 cargo test --test rules` from `tests/rules/requirements.rs`. Do not \
+         edit.\n\nThe project began with five documents of people who run certificates. Each line is something that one of \
+         them asks for, and the test or file that shows it; *later* and *otherwise* say why there is none.\n",
+    );
+    for (seed, title) in SEEDS {
+        write!(text, "\n## {title}\n\n| | asked for | how | shown by |\n|---|---|---|---|\n").unwrap();
+        for Requirement { id, wish, how, met } in REQUIREMENTS.iter().filter(|row| row.id.starts_with(seed)) {
+            let shown = match met {
+                Met::Shown(tests) => cell(tests, ""),
+                Met::Partly(tests, open) => cell(tests, open),
+                Met::Later(why) => format!("*later:* {why}"),
+                Met::Otherwise(why) => format!("*otherwise:* {why}"),
+            };
+            writeln!(text, "| {id} | {wish} | {how} | {shown} |").unwrap();
         }
     }
     text
@@ -120,6 +143,30 @@ fn every_fault_has_its_place() {
 }
 
 #[test]
+fn the_table_of_requirements_is_up_to_date() {
+    assert_stands("requirements.md", &table_of_requirements());
+}
+
+/// The numbers of the rows of each seed document.
+#[test]
+fn every_requirement_has_its_row() {
+    let seeds: [&[(u32, u32)]; 5] = [
+        &[(1, 32)],
+        &[(1, 7), (10, 11), (20, 23), (30, 33), (40, 41), (50, 52), (60, 70)],
+        &[(1, 30)],
+        &[(1, 22)],
+        &[(1, 21)],
+    ];
+    let ids = |(seed, ranges): (usize, &[(u32, u32)])| -> Vec<String> {
+        let numbers = ranges.iter().flat_map(|(first, last)| *first..=*last);
+        numbers.map(|number| format!("{seed}-{number:02}")).collect()
+    };
+    let expected: Vec<String> = seeds.into_iter().enumerate().flat_map(ids).collect();
+    assert_eq!(expected.len(), 138);
+    assert_eq!(REQUIREMENTS.iter().map(|row| row.id).collect::<Vec<_>>(), expected);
+}
+
+#[test]
 fn every_threat_has_its_row() {
     let numbers: Vec<_> = THREATS.iter().map(|threat| threat.number).collect();
     assert_eq!(numbers, (1..=61).collect::<Vec<_>>());
@@ -136,7 +183,11 @@ fn every_test_that_the_table_names_exists() {
         Shown::By(tests) | Shown::Partly(tests, _) => tests,
         Shown::Not(_) => &[],
     });
-    let named = threats.chain(faults);
+    let requirements = REQUIREMENTS.iter().flat_map(|row| match row.met {
+        Met::Shown(tests) | Met::Partly(tests, _) => tests,
+        Met::Later(_) | Met::Otherwise(_) => &[],
+    });
+    let named = threats.chain(faults).chain(requirements);
     let exists = |test: &&&str| match test.contains('/') {
         true => root().join(test).exists(),
         false => code.contains(&format!("fn {test}(")),

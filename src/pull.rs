@@ -28,6 +28,8 @@ use folder::{Folder, Marker, Release};
 const TRIES: usize = 3;
 /// Between two looks at what a server shows. A server that reloads lets its old processes answer for a moment.
 const PAUSE: Duration = Duration::from_millis(200);
+/// A certificate of which less than this part is left should have been renewed: the floor of the runner's reports.
+const LOW: i32 = 6;
 /// How long one handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
@@ -60,7 +62,7 @@ pub struct Reload {
 pub struct Served {
     /// Host and port.
     pub at: String,
-    /// The name to ask for. `None`: the first of the certificate that is no wildcard.
+    /// The name to ask for. `None`: the first of the certificate that is no wildcard, else `www` below the first.
     pub name: Option<String>,
     /// How long the server may take to show it.
     pub timeout: Duration,
@@ -96,7 +98,11 @@ pub async fn pull(consumer: &Consumer, bucket: &dyn Bucket, clock: &dyn Clock) -
     if let Err(fault) = folder.prune(consumer.keep, found.release) {
         warn!(lineage = %consumer.lineage, "old releases are still there: {fault}");
     }
-    let Manifest { sequence, serial, not_after, .. } = found.manifest;
+    let Manifest { sequence, serial, not_before, not_after, .. } = found.manifest;
+    // Whoever holds back newer pointers shows an old one until it ends.
+    if not_after - clock.now() < (not_after - not_before) / LOW {
+        warn!(lineage = %consumer.lineage, "version {sequence} ends at {not_after}, and the bucket has no newer one");
+    }
     Ok(Pulled { sequence, serial, not_after, before: before.map(|release| release.sequence), new: !is_used })
 }
 
@@ -211,8 +217,8 @@ async fn reload(consumer: &Consumer, version: u64, manifest: Option<&Manifest>, 
 /// Looks until the server shows the leaf of the current release, or its time is over.
 async fn is_served(served: &Served, manifest: &Manifest, root: &Path) -> Result<(), Fault> {
     let wanted = version::leaf(&root.join(folder::CURRENT))?;
-    let first = manifest.names.iter().find(|name| !name.is_wildcard());
-    let name = served.name.as_deref().or(first.map(Identifier::as_str)).unwrap_or("localhost");
+    let name = served.name.clone().unwrap_or_else(|| asked_name(&manifest.names));
+    let name = name.as_str();
     let deadline = tokio::time::Instant::now() + served.timeout;
     loop {
         let fault = match served::chain(&served.at, name, served.timeout.min(HANDSHAKE)).await {
@@ -225,6 +231,13 @@ async fn is_served(served: &Served, manifest: &Manifest, root: &Path) -> Result<
         }
         tokio::time::sleep(PAUSE).await;
     }
+}
+
+/// The name that clients are most likely to ask for.
+fn asked_name(names: &BTreeSet<Identifier>) -> String {
+    let plain = names.iter().find(|name| !name.is_wildcard()).map(|name| name.as_str().to_owned());
+    let below = || names.first().map(|wildcard| format!("www.{}", wildcard.base()));
+    plain.or_else(below).unwrap_or_else(|| "localhost".to_owned())
 }
 
 fn not_served(served: &Served, name: &str, version: u64, shown: Option<&Vec<u8>>) -> Fault {

@@ -250,6 +250,15 @@ fn own(path: &Path) -> Result<PathBuf, Fault> {
         Err(error) => return Err(failed(&error)),
     }
     let root = path.canonicalize().map_err(|error| failed(&error))?;
+    let above = root.parent().unwrap_or(&root);
+    let mode = above.metadata().map_err(|error| failed(&error))?.mode();
+    // Whoever may rename the folder may put another one in its place.
+    if mode & 0o022 != 0 && mode & 0o1000 == 0 {
+        let text = format!("{} may be written by others (mode {:04o})", above.display(), mode & 0o7777);
+        return Err(Fault::new("pull:foreign", text)
+            .hint(format!("chmod go-w {}", above.display()))
+            .retry(Retry::Never));
+    }
     let found = root.metadata().map_err(|error| failed(&error))?;
     if !found.is_dir() {
         return Err(foreign(format!("{} is no folder", root.display())));

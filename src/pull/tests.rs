@@ -629,6 +629,23 @@ async fn a_folder_that_others_may_write_or_that_is_of_another_lineage_is_refused
 }
 
 #[tokio::test]
+async fn a_folder_below_one_that_others_may_write_is_refused_unless_they_may_not_rename_it() {
+    let scene = Scene::with_one().await;
+    let above = scene.consumer.into.parent().unwrap();
+    fs::set_permissions(above, Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(scene.code().await, "pull:foreign");
+    fs::set_permissions(above, Permissions::from_mode(0o1777)).unwrap();
+    assert_eq!(scene.code().await, "pulled");
+}
+
+#[test]
+fn a_server_is_asked_for_a_plain_name_or_for_one_that_the_wildcard_covers() {
+    let names = |names: &[&str]| names.iter().map(|name| Identifier::parse(name).unwrap()).collect();
+    assert_eq!(asked_name(&names(&["*.example.net", "www.example.com"])), "www.example.com");
+    assert_eq!(asked_name(&names(&["*.example.net"])), "www.example.net");
+}
+
+#[tokio::test]
 async fn two_pulls_into_one_folder_do_not_meet() {
     let scene = Scene::with_one().await;
     let _held = Folder::open(&scene.consumer.into, NOW).unwrap();

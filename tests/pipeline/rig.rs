@@ -187,7 +187,7 @@ buckets:
         let junit = self.path("junit.xml");
         let _ = fs::remove_file(&junit);
         // Commands that write no report.
-        let silent = ["account", "doctor", "revoke", "rollback", "show", "status"].contains(&args[0]);
+        let silent = ["account", "doctor", "pull", "revoke", "rollback", "show", "status"].contains(&args[0]);
         let report = if silent { Vec::new() } else { vec![OsStr::new("--junit"), junit.as_os_str()] };
         let child = self
             .prepared(command, args)

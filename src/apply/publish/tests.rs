@@ -436,3 +436,42 @@ async fn no_fault_and_no_name_of_an_object_holds_the_private_key() {
     let fault = run(&bucket, 1, false).await.unwrap_err();
     assert!(!format!("{fault:?} {:?}", bucket.take_log()).contains("key 1"));
 }
+
+/// As a script reads: one object after the other, and others work in between.
+async fn read_slowly(bucket: &Memory) -> u64 {
+    let get = async |key: String| bucket.get(&key).await.unwrap().unwrap_or_else(|| panic!("{key} is not there")).0;
+    let pointer: Pointer = serde_json::from_slice(&get("www/current.json".into()).await).unwrap();
+    let manifest = get(format!("{}manifest.json", pointer.prefix)).await;
+    assert_eq!(Digest::of(&manifest), pointer.manifest);
+    let manifest: Manifest = serde_json::from_slice(&manifest).unwrap();
+    for (name, said) in &manifest.files {
+        let bytes = get(format!("{}{name}", pointer.prefix)).await;
+        assert_eq!(Digest::of(&bytes), said.sha256, "{name} of {}", pointer.sequence);
+    }
+    let (key, cert) = (get(format!("{}privkey.pem", pointer.prefix)), get(format!("{}cert.pem", pointer.prefix)));
+    let number = pointer.sequence;
+    assert_eq!((key.await, cert.await), (format!("key {number}\n").into(), format!("cert {number}\n").into()));
+    number
+}
+
+#[tokio::test]
+async fn a_reader_never_sees_a_mix_while_200_versions_are_published() {
+    const LAST: u64 = 201;
+    let bucket = Memory::default();
+    run(&bucket, 1, false).await.unwrap();
+    let writer = async {
+        for number in 2..=LAST {
+            run(&bucket, number, false).await.unwrap();
+        }
+    };
+    let reader = async {
+        let mut seen = Vec::new();
+        while seen.last() != Some(&LAST) {
+            seen.push(read_slowly(&bucket).await);
+        }
+        seen
+    };
+    let ((), seen) = futures::join!(writer, reader);
+    let all: BTreeSet<&u64> = seen.iter().collect();
+    assert!(seen.is_sorted() && all.len() > 20, "{seen:?}");
+}

@@ -7,6 +7,7 @@ mod csr;
 mod flight;
 mod guard;
 mod issued;
+pub mod kept_key;
 mod placeholder;
 mod prune;
 pub mod publish;
@@ -32,11 +33,12 @@ use crate::ledger::{Ledger, Terms};
 use crate::lineage::anchors::Anchors;
 use crate::lineage::naming::Naming;
 use crate::lineage::{Pems, Stored};
-use crate::list::{Certificate, ChallengeType};
+use crate::list::{Certificate, ChallengeType, KeySource};
 use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, ApprovedPlan, Basis, Step};
 use crate::port::{Bucket, Ca, Clock, Inventory, ObjectSummary, Solver, Store};
+use crate::secret::Secret;
 
 pub use prune::Pruned;
 pub use stop::Stop;
@@ -66,6 +68,8 @@ pub struct Ports {
     pub unreachable: BTreeMap<String, Fault>,
     /// Somebody else's certificates, by the word that lists use.
     pub provided: BTreeMap<String, Pems>,
+    /// The keys that the runner gives, PKCS#8 in PEM.
+    pub given: BTreeMap<KeySource, Secret>,
     /// Whether lineages without a certificate get a placeholder.
     pub placeholders: bool,
     /// How many versions of a lineage the store keeps. `None`: all.
@@ -112,7 +116,7 @@ pub async fn apply(
     adopt::tidy(inventory, ports);
     placeholder::place(steps, inventory, ports);
     let mut entries = open_entries(steps, inventory);
-    let marked = mark(steps, &mut entries, ports.store.as_ref());
+    let marked = mark(steps, &mut entries, ports);
     if let Err(fault) = &marked {
         works.iter_mut().filter(|work| work.step.revokes.is_some()).for_each(|work| {
             work.outcome.fault.get_or_insert(fault.clone());
@@ -132,16 +136,19 @@ pub async fn apply(
     Applied { outcomes, left_behind, revoked, pruned }
 }
 
-/// Writes down what is compromised, before anything else happens. An order that is under way could be for the
-/// same key, so it is left behind.
-fn mark(steps: &[Step], entries: &mut BTreeMap<LineageName, Entry>, store: &dyn Store) -> Result<(), Fault> {
+/// Writes down what is compromised, before anything else happens: every version with that key. An order that is under
+/// way could be for the same key, so it is left behind.
+fn mark(steps: &[Step], entries: &mut BTreeMap<LineageName, Entry>, ports: &Ports) -> Result<(), Fault> {
     for step in steps {
         let Some(revocation) = &step.revokes else { continue };
         let entry = entries.entry(step.lineage.clone()).or_insert_with(|| Entry::new(step.lineage.clone()));
         entry.attempt = None;
+        let before = entry.revocations.clone();
         entry.revocations.push(revocation.clone());
-        if let Err(fault) = store.write_entry(entry) {
-            entry.revocations.pop();
+        let versions = ports.store.versions(&step.lineage)?;
+        entry.revocations.extend(kept_key::sharing(&versions, revocation, &before, ports.clock.now()));
+        if let Err(fault) = ports.store.write_entry(entry) {
+            entry.revocations = before;
             return Err(fault);
         }
     }

@@ -14,6 +14,7 @@ mod exit;
 mod explain;
 mod export;
 mod failure;
+mod given;
 mod hooks;
 mod iam_policy;
 mod import;

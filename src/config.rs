@@ -44,6 +44,8 @@ pub struct Config {
     /// For http-01. Without, this host cannot answer it.
     pub http: Option<Http>,
     pub buckets: BTreeMap<String, Bucket>,
+    /// Files of keys, by the words that lists use.
+    pub given_keys: BTreeMap<String, PathBuf>,
     /// Somebody else's certificates, by the words that lists use.
     pub provided: BTreeMap<String, Provided>,
     /// Whether lineages without a certificate get a self-signed placeholder, so that servers start.
@@ -284,6 +286,9 @@ impl Config {
         if let Some(http) = &mut self.http {
             http.folder = base.join(&http.folder);
         }
+        for path in self.given_keys.values_mut() {
+            *path = base.join(&*path);
+        }
         for provided in self.provided.values_mut() {
             let paths = [&mut provided.cert, &mut provided.key].into_iter().chain(provided.chain.as_mut());
             paths.for_each(|path| *path = base.join(&*path));
@@ -311,6 +316,7 @@ impl Config {
             authorities: self.authorities.keys().cloned().collect(),
             buckets: self.buckets.keys().cloned().collect(),
             provided: self.provided.keys().cloned().collect(),
+            given_keys: self.given_keys.keys().cloned().collect(),
             challenges: ChallengeType::ALL.into_iter().filter(|one| self.answers(*one)).collect(),
         }
     }

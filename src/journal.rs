@@ -14,8 +14,8 @@ use time::{Duration, OffsetDateTime};
 
 use crate::fault::{Fault, Retry};
 use crate::lineage::{Provenance, Revocation};
-use crate::list::{Certificate, ChallengeType, KeyType};
-use crate::name::{Identifier, LineageName};
+use crate::list::{Certificate, ChallengeType, KeySource, KeyType};
+use crate::name::{Digest, Identifier, LineageName};
 
 /// The schema of a journal entry. A newer one is refused, never overwritten.
 pub const SCHEMA: u32 = 1;
@@ -99,6 +99,11 @@ pub struct Intent {
     pub authority: String,
     pub directory: String,
     pub key: KeyType,
+    #[serde(default, skip_serializing_if = "KeySource::is_new")]
+    pub key_source: KeySource,
+    /// Digest of the subject public key info (DER). Absent in entries of early releases, whose keys are all new.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub public_key: Option<Digest>,
     /// What the CA is asked for: `None` also if the one that the list prefers is not offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub profile: Option<String>,
@@ -115,6 +120,7 @@ impl Intent {
     pub fn is_for(&self, certificate: &Certificate) -> bool {
         self.identifiers == certificate.identifiers
             && self.key == certificate.key
+            && self.key_source == certificate.key_source
             && certificate.allows_profile(self.profile.as_deref())
             && self.authority == certificate.authority
     }
@@ -302,6 +308,8 @@ mod tests {
             authority: "ca".into(),
             directory: "https://ca.test/dir".into(),
             key: KeyType::EcdsaP256,
+            key_source: KeySource::New,
+            public_key: None,
             profile: None,
             replaces: None,
             csr: String::new(),

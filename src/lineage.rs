@@ -16,10 +16,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::list::KeyType;
+use crate::list::{KeySource, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 
-pub use read::public_key_of;
+pub use read::{key_type_of, public_key_of};
 pub use revoked::{Revocation, RevocationReason, Revoked, RevokedBy};
 
 /// The schema of `meta.json`. A newer one is refused, never overwritten.
@@ -131,6 +131,8 @@ pub struct Meta {
     /// Stands in the `url` file too.
     pub certificate_url: String,
     pub provenance: Provenance,
+    #[serde(default, skip_serializing_if = "KeySource::is_new")]
+    pub key_source: KeySource,
     #[serde(default, skip_serializing_if = "Origin::is_ordered")]
     pub origin: Origin,
     #[serde(with = "time::serde::rfc3339")]

@@ -2,6 +2,7 @@
 
 mod draft;
 pub mod endpoint;
+mod key;
 pub mod parse;
 mod rules;
 mod script;
@@ -15,6 +16,8 @@ use time::Duration;
 use self::endpoint::Endpoint;
 use crate::diag::Place;
 use crate::name::{Identifier, LineageName};
+
+pub use key::KeySource;
 
 /// Key algorithm and size of a certificate.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -89,6 +92,8 @@ pub struct Certificate {
     /// Name of an authority: built in, or from the runner's config.
     pub authority: String,
     pub key: KeyType,
+    #[serde(default, skip_serializing_if = "KeySource::is_new")]
+    pub key_source: KeySource,
     pub challenge: ChallengeType,
     /// Certificate profile that the CA must offer (draft-ietf-acme-profiles).
     #[serde(default, skip_serializing_if = "Option::is_none")]

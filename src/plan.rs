@@ -4,6 +4,7 @@
 //! [`VerifiedList`](crate::trust::VerifiedList) can be planned, and only an [`ApprovedPlan`] can be applied.
 
 mod choices;
+pub mod given;
 pub mod limits;
 pub mod matrix;
 pub mod price;
@@ -25,7 +26,7 @@ pub use price::{Account, Priced, Share};
 use crate::fault::Fault;
 use crate::ledger::Ledger;
 use crate::lineage::{Provenance, Revocation, RevocationReason};
-use crate::list::{Certificate, KeyType};
+use crate::list::{Certificate, KeySource, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 use crate::port::{Inventory, RenewalInfo};
 use crate::trust::VerifiedList;
@@ -136,6 +137,10 @@ pub enum Reason {
         from: Option<KeyType>,
         to: KeyType,
     },
+    /// The runner gives another key than that of the certificate.
+    OtherKey {
+        source: KeySource,
+    },
     AuthorityChanged {
         from: String,
         to: String,
@@ -227,6 +232,7 @@ impl Reason {
             Self::IdentifiersChanged { added, removed } => format!("identifiers changed:{}", changes(added, removed)),
             Self::KeyTypeChanged { from: Some(from), to } => format!("key type changed from {from} to {to}"),
             Self::KeyTypeChanged { from: None, to } => format!("key type changed to {to}"),
+            Self::OtherKey { source } => format!("another key is {source}"),
             Self::AuthorityChanged { from, to } => format!("authority changed from {from} to {to}"),
             Self::ProfileChanged { to: Some(to), .. } => format!("profile changed to {to}"),
             Self::ProfileChanged { to: None, .. } => "profile taken back".into(),
@@ -378,6 +384,8 @@ pub struct Observed {
     pub renewal_infos: BTreeMap<String, RenewalInfo>,
     /// What the runner's files hold, by the word that lists use, or why they cannot be used.
     pub provided: BTreeMap<String, Result<provided::Provided, Fault>>,
+    /// The keys that the runner gives, or why they cannot be used.
+    pub given: BTreeMap<KeySource, Result<given::Given, Fault>>,
     /// What counts against the CAs' limits.
     pub ledger: Ledger,
 }

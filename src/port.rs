@@ -191,6 +191,8 @@ pub trait Store: Send + Sync {
     fn record_published(&self, stored: &Stored, bucket: &str, etag: &str) -> Result<(), Fault>;
     /// A version that is kept, live or not. `None` if there is none of this number.
     fn version(&self, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault>;
+    /// Every version that is kept in the archive, oldest first.
+    fn versions(&self, lineage: &LineageName) -> Result<Vec<Stored>, Fault>;
     /// Writes down that the CA has revoked a version.
     fn record_revoked(&self, stored: &Stored, revoked: &Revoked) -> Result<(), Fault>;
 

@@ -88,11 +88,6 @@ impl FileStore {
         write::remove(&self.writable()?.document(document))
     }
 
-    /// Every version of a lineage that is kept in the archive, oldest first.
-    pub fn versions(&self, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
-        versions::all(&self.layout, lineage)
-    }
-
     /// Brings a version back, from a bucket or an export, and swaps `live` to it. It keeps its number unless a later one
     /// was used here.
     pub fn restore(&self, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
@@ -233,6 +228,10 @@ impl Store for FileStore {
 
     fn version(&self, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault> {
         versions::numbered(&self.layout, lineage, version)
+    }
+
+    fn versions(&self, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
+        versions::all(&self.layout, lineage)
     }
 
     fn record_revoked(&self, stored: &Stored, revoked: &Revoked) -> Result<(), Fault> {

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use countersign::diag::render::render;
 use countersign::diag::{Code, Diagnostic, SourceFile};
 use countersign::list::parse::{Known, Parsed, parse};
-use countersign::list::{Certificate, ChallengeType, KeyType};
+use countersign::list::{Certificate, ChallengeType, KeySource, KeyType};
 use countersign::name::{Identifier, LineageName};
 use proptest::prelude::*;
 use time::Duration;
@@ -22,6 +22,7 @@ fn known() -> Known {
         authorities: set(&["letsencrypt", "letsencrypt-staging"]),
         buckets: set(&["certs"]),
         provided: set(&["shop"]),
+        given_keys: set(&["mail", "nginx"]),
         challenges: [ChallengeType::Dns01].into(),
     }
 }
@@ -119,6 +120,7 @@ fn what_is_not_said_has_a_default() {
         identifiers: BTreeSet::from([Identifier::parse("www.example.com").unwrap()]),
         authority: "letsencrypt-staging".to_owned(),
         key: KeyType::EcdsaP256,
+        key_source: KeySource::New,
         challenge: ChallengeType::Dns01,
         profile: None,
         preferred_profile: None,

@@ -11,6 +11,7 @@ mod pipeline {
     mod golden;
     mod hooks;
     mod junit;
+    mod keys;
     mod life;
     mod limited;
     mod look;

@@ -154,6 +154,7 @@ impl Held {
             order_url: format!("https://ca.example/order/{name}/1"),
             certificate_url: "https://ca.example/cert/1".into(),
             provenance: provenance(),
+            key_source: Default::default(),
             origin: match &self.provided {
                 Some(word) => Origin::Provided { word: word.clone(), files: self.files() },
                 None => Origin::Ordered,
@@ -200,6 +201,8 @@ impl Left {
                 authority: wanted.map_or_else(staging, |wanted| wanted.authority.clone()),
                 directory: String::new(),
                 key: wanted.map_or_else(p256, |wanted| wanted.key),
+                key_source: Default::default(),
+                public_key: None,
                 profile: wanted.and_then(|wanted| wanted.profile.clone()),
                 replaces: None,
                 csr: String::new(),

@@ -52,6 +52,7 @@ fn deploy(store: &FileStore, name: &str, issuer: &Issuer<'_, KeyPair>, chain: &s
             approvals: Vec::new(),
             policy: None,
         },
+        key_source: Default::default(),
         origin: Origin::Ordered,
         stored_at: now,
         facts: CertFacts::from_pem(&cert)?,

@@ -5,7 +5,7 @@ use tracing::info;
 use crate::apply::Ports;
 use crate::fault::{Fault, Retry};
 use crate::lineage::{CertFacts, Meta, Origin, Pems, SCHEMA};
-use crate::list::Certificate;
+use crate::list::{Certificate, KeySource};
 use crate::name::Digest;
 use crate::plan::{Adopt, Basis, Step};
 use crate::port::Inventory;
@@ -66,6 +66,7 @@ fn meta(step: &Step, origin: Origin, facts: CertFacts, ports: &Ports, basis: &Ba
         order_url: String::new(),
         certificate_url: String::new(),
         provenance: basis.provenance(Some(step)),
+        key_source: KeySource::New,
         origin,
         stored_at: ports.clock.now(),
         facts,

@@ -15,11 +15,22 @@ use crate::secret::Secret;
 pub fn generate(key: KeyType, identifiers: &BTreeSet<Identifier>) -> Result<(Secret, Vec<u8>), Fault> {
     let broken = |error: rcgen::Error| Fault::new("key:generate", "failed to make a key and its CSR").caused_by(&error);
     let pair = key_pair(key).map_err(broken)?;
+    let csr = signed(&pair, identifiers).map_err(broken)?;
+    Ok((Secret::new(pair.serialize_pem()), csr))
+}
+
+/// A CSR (DER) for a key that is there (PKCS#8 PEM).
+pub fn for_key(key: &Secret, identifiers: &BTreeSet<Identifier>) -> Result<Vec<u8>, Fault> {
+    // The cause could repeat the key.
+    let broken = |_| Fault::new("key:unusable", "failed to make a CSR with the key");
+    signed(&KeyPair::from_pem(key.reveal()).map_err(broken)?, identifiers).map_err(broken)
+}
+
+fn signed(pair: &KeyPair, identifiers: &BTreeSet<Identifier>) -> Result<Vec<u8>, rcgen::Error> {
     let names: Vec<String> = identifiers.iter().map(|name| name.as_str().to_owned()).collect();
-    let mut params = CertificateParams::new(names).map_err(broken)?;
+    let mut params = CertificateParams::new(names)?;
     params.distinguished_name = DistinguishedName::new();
-    let csr = params.serialize_request(&pair).map_err(broken)?;
-    Ok((Secret::new(pair.serialize_pem()), csr.der().to_vec()))
+    Ok(params.serialize_request(pair)?.der().to_vec())
 }
 
 fn key_pair(key: KeyType) -> Result<KeyPair, rcgen::Error> {

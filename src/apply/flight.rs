@@ -12,13 +12,15 @@ use tokio::time::Instant;
 use tracing::debug;
 
 use crate::apply::wave::{Halt, Wave};
-use crate::apply::{Work, csr, issued};
+use crate::apply::{Work, csr, issued, kept_key};
 use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::journal::{self, Attempt, Entry, Intent, Next, Proof, Status};
 use crate::lineage::check::NOT_YET_VALID;
-use crate::list::Certificate;
+use crate::lineage::public_key_of;
+use crate::list::{Certificate, KeySource};
 use crate::port::{Ca, Challenge, Order, OrderRequest, Store};
+use crate::secret::Secret;
 
 /// How long a CA may take to validate or to issue before the order is left for the next run.
 const CA_DEADLINE: Duration = Duration::from_secs(600);
@@ -57,7 +59,7 @@ impl Flight<'_, '_> {
 
     /// Brings the attempt to an order whose state is known: a new one, or the one of an earlier run.
     pub async fn open(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
-        let fits = self.entry.attempt.as_ref().is_some_and(|attempt| fits(attempt, self.certificate, &*self.ca));
+        let fits = self.entry.attempt.as_ref().is_some_and(|attempt| self.fits(attempt, wave));
         if !fits || self.has_lost_its_key(wave).await? {
             self.begin_anew(wave).await?;
         }
@@ -157,8 +159,8 @@ impl Flight<'_, '_> {
     }
 
     /// Whether the next step is to ask the CA for an order.
-    pub fn is_to_order(&self) -> bool {
-        let open = self.entry.attempt.as_ref().filter(|attempt| fits(attempt, self.certificate, &*self.ca));
+    pub fn is_to_order(&self, wave: &Wave<'_>) -> bool {
+        let open = self.entry.attempt.as_ref().filter(|attempt| self.fits(attempt, wave));
         open.is_none_or(|attempt| attempt.order.is_none())
     }
 
@@ -213,25 +215,41 @@ impl Flight<'_, '_> {
         intended
     }
 
-    /// Whether the key of an earlier run's attempt is gone, as after a partial restore: its certificate would be of no use.
+    /// Whether the key of an earlier run's attempt is gone, as after a partial restore, or compromised since: its
+    /// certificate would be of no use.
     async fn has_lost_its_key(&self, wave: &Wave<'_>) -> Result<bool, Fault> {
-        let lineage = self.entry.lineage.clone();
-        wave.stored(move |store| Ok(store.attempt_key(&lineage)?.is_none())).await
+        let (lineage, pending) = (self.entry.lineage.clone(), self.entry.revocations.clone());
+        let public_key = self.entry.attempt.as_ref().and_then(|attempt| attempt.intent.public_key.clone());
+        let check = move |store: &dyn Store| {
+            if store.attempt_key(&lineage)?.is_none() {
+                return Ok(true);
+            }
+            let Some(public_key) = public_key else { return Ok(false) };
+            Ok(kept_key::is_compromised(&store.versions(&lineage)?, &public_key, &pending))
+        };
+        wave.stored(check).await
+    }
+
+    /// Whether an attempt of an earlier run is for what the list and the runner ask for now.
+    fn fits(&self, attempt: &Attempt, wave: &Wave<'_>) -> bool {
+        let intent = &attempt.intent;
+        let given = wave.ports.given.get(&self.certificate.key_source);
+        let same_key = given.is_none_or(|key| public_key_of(key).ok() == intent.public_key);
+        intent.is_for(self.certificate) && intent.directory == self.ca.directory() && same_key
     }
 
     /// Makes the key and the CSR and journals them. The CA does not hear of it yet.
     async fn intend(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
         let profile = self.profile(wave).await?;
-        let certificate = self.certificate.clone();
-        let made = tokio::task::spawn_blocking(move || csr::generate(certificate.key, &certificate.identifiers)).await;
-        let (key, csr) =
-            made.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))??;
+        let (key, csr) = self.key(wave).await?;
         let step = self.work.step;
         let intent = Intent {
             identifiers: self.certificate.identifiers.clone(),
             authority: self.certificate.authority.clone(),
             directory: self.ca.directory().to_owned(),
             key: self.certificate.key,
+            key_source: self.certificate.key_source.clone(),
+            public_key: Some(public_key_of(&key)?),
             profile,
             replaces: step.replaces.clone(),
             csr: STANDARD.encode(csr),
@@ -247,6 +265,28 @@ impl Flight<'_, '_> {
         .await?;
         reach("after-intent");
         Ok(())
+    }
+
+    /// The key for the certificate, and a CSR for it.
+    async fn key(&self, wave: &Wave<'_>) -> Result<(Secret, Vec<u8>), Fault> {
+        let certificate = self.certificate.clone();
+        let kept = match &certificate.key_source {
+            KeySource::New => None,
+            KeySource::Reused => {
+                let (lineage, kind) = (self.entry.lineage.clone(), certificate.key);
+                let pending = self.entry.revocations.clone();
+                wave.stored(move |store| kept_key::kept_key(store, &lineage, kind, &pending)).await?
+            }
+            source @ KeySource::Given(word) => {
+                let gone = || Fault::new("key:unknown", format!("the runner has no key `{word}`"));
+                Some(wave.ports.given.get(source).cloned().ok_or_else(gone)?)
+            }
+        };
+        let made = tokio::task::spawn_blocking(move || match kept {
+            Some(key) => csr::for_key(&key, &certificate.identifiers).map(|csr| (key, csr)),
+            None => csr::generate(certificate.key, &certificate.identifiers),
+        });
+        made.await.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))?
     }
 
     /// What to ask for, by what the CA offers now. Some CAs take a profile that they do not know and ignore it.
@@ -362,11 +402,6 @@ async fn wait_until_valid(wave: &Wave<'_>, fault: Fault) -> Result<(), Halt> {
         }
         _ => Err(fault.into()),
     }
-}
-
-/// Whether an attempt of an earlier run is for what the list asks for now.
-fn fits(attempt: &Attempt, certificate: &Certificate, ca: &dyn Ca) -> bool {
-    attempt.intent.is_for(certificate) && attempt.intent.directory == ca.directory()
 }
 
 fn gone() -> Fault {

@@ -44,6 +44,7 @@ pub fn store(
         order_url: attempt.order.clone().unwrap_or_default(),
         certificate_url: url,
         provenance: intent.provenance.clone(),
+        key_source: intent.key_source.clone(),
         origin: Origin::Ordered,
         stored_at: now,
         facts,

@@ -52,7 +52,7 @@ fn rehearsals<'f, 'a, 'b>(
     flights: &'f mut [Flight<'a, 'b>],
 ) -> Vec<(&'f mut Flight<'a, 'b>, Result<Vec<Proof>, Fault>)> {
     let mut bases: BTreeMap<ChallengeType, BTreeSet<&str>> = BTreeMap::new();
-    for flight in flights.iter().filter(|flight| flight.is_active() && flight.is_to_order()) {
+    for flight in flights.iter().filter(|flight| flight.is_active() && flight.is_to_order(wave)) {
         let names = flight.certificate.identifiers.iter().map(|identifier| identifier.base());
         bases.entry(flight.certificate.challenge).or_default().extend(names);
     }
@@ -67,6 +67,6 @@ fn rehearsals<'f, 'a, 'b>(
         let names = flight.certificate.identifiers.iter().map(|identifier| identifier.base());
         names.filter_map(|base| proofs.get(&key(base)).cloned()).collect()
     };
-    let ordering = flights.iter_mut().filter(|flight| flight.is_active() && flight.is_to_order());
+    let ordering = flights.iter_mut().filter(|flight| flight.is_active() && flight.is_to_order(wave));
     ordering.map(|flight| (of(flight), flight)).map(|(proofs, flight)| (flight, proofs)).collect()
 }

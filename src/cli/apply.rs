@@ -46,6 +46,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
     let choices = session.choices(&args.selection, &source, &looked.observed.inventory)?;
     let mut plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
+    plan_command::refuse_compromised(&choices, &plan)?;
     reports.run.inventory = looked.observed.inventory.clone();
     reports.run.unreachable = looked.unreachable.clone();
     if let Some(saved) = &saved {
@@ -84,7 +85,7 @@ fn approve(plan: Plan, args: &Args, session: &Session) -> Result<ApprovedPlan, F
 }
 
 fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Output) -> Result<Applied, Failure> {
-    let Looked { observed, targets, unreachable, provided } = looked;
+    let Looked { observed, targets, unreachable, provided, given } = looked;
     let stop = session.signals.orderly();
     session.block_on(async {
         let ports = Ports {
@@ -94,6 +95,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
             targets,
             unreachable,
             provided,
+            given,
             placeholders: session.config.placeholders,
             keep: session.config.keep,
             terms: session.config.terms(),

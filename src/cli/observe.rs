@@ -12,14 +12,15 @@ use crate::bucket::{Safety, UNSAFE, WRONG_OWNER};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::session::Session;
-use crate::cli::{provided, wire};
+use crate::cli::{given, provided, wire};
 use crate::fault::Fault;
 use crate::lineage::Pems;
-use crate::list::List;
+use crate::list::{KeySource, List};
 use crate::name::{Digest, LineageName};
 use crate::plan::Observed;
 use crate::port::{Bucket, Inventory, ObjectSummary, RenewalInfo, Store};
 use crate::report::Check;
+use crate::secret::Secret;
 use crate::trust::VerifiedList;
 
 /// How many renewal informations are asked for at a time.
@@ -34,6 +35,8 @@ pub struct Looked {
     pub unreachable: BTreeMap<String, Fault>,
     /// Somebody else's certificates, by the word that lists use.
     pub provided: BTreeMap<String, Pems>,
+    /// The keys that the runner gives.
+    pub given: BTreeMap<KeySource, Secret>,
 }
 
 /// Looks. `offline` reads the store only.
@@ -47,6 +50,13 @@ pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> R
             provided
         });
         looked.observed.provided.insert(word, seen);
+    }
+    for (source, read) in given::read(&session.config, list.list()) {
+        let seen = read.map(|(key, given)| {
+            looked.given.insert(source.clone(), key);
+            given
+        });
+        looked.observed.given.insert(source, seen);
     }
     if offline {
         looked.observed.renewal_infos = session.store.renewal_infos()?;

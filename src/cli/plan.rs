@@ -13,7 +13,8 @@ use crate::cli::source::Source;
 use crate::cli::{observe, source, wire};
 use crate::fault::Fault;
 use crate::list::Certificate;
-use crate::plan::{self, Plan, saved};
+use crate::plan::{self, Choices, Plan, Reason, given, saved};
+use crate::report::Check;
 use crate::report::terminal::{self, Paint};
 use crate::store::write;
 
@@ -24,6 +25,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let looked = session.block_on(observe::observe(&session, &source.list, args.offline))?;
         let choices = session.choices(&args.selection, &source, &looked.observed.inventory)?;
         let plan = plan::plan(&source.list, source.mode, &looked.observed, &choices, reports.now());
+        refuse_compromised(&choices, &plan)?;
         let probes = if args.probe { session.block_on(probe(&session, &plan))? } else { Vec::new() };
         reports.run.inventory = looked.observed.inventory;
         reports.run.plan = Some(plan.clone());
@@ -43,6 +45,16 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         let exit = if args.detailed_exitcode && plan.has_changes() { Exit::Changes } else { Exit::Done };
         Ok(Ended::new(exit, summary(&plan)))
     })
+}
+
+/// Refuses what cannot be done: a key of the runner's that is compromised is replaced by whoever gives it.
+pub fn refuse_compromised(choices: &Choices, plan: &Plan) -> Result<(), Failure> {
+    let forced = plan.steps.iter().filter(|step| choices.force.contains_key(&step.lineage));
+    let fault = forced.flat_map(|step| &step.reasons).find_map(|reason| match reason {
+        Reason::Broken { fault } if fault.code == given::COMPROMISED => Some(fault.clone()),
+        _ => None,
+    });
+    fault.map_or(Ok(()), |fault| Err(Failure::new(Exit::Refused, Check::Completed, fault)))
 }
 
 /// What stands in the way of the orders that are due.

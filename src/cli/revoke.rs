@@ -2,6 +2,7 @@
 
 use serde_json::json;
 
+use crate::apply::kept_key;
 use crate::apply::revoke::{Through, revoke};
 use crate::cli::args::{Global, Report, Revoke as Args};
 use crate::cli::exit::Exit;
@@ -46,8 +47,16 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let revocation = Revocation { version, serial: serial.clone(), reason, by };
     let mut entry = inventory.journal.get(lineage).cloned().unwrap_or_else(|| Entry::new(lineage.clone()));
     entry.revocations.retain(|other| other.version != version);
-    entry.revocations.push(revocation.clone());
-    record::revoking(&session, lineage, &revocation)?;
+    let mut all = vec![revocation];
+    if reason == RevocationReason::KeyCompromise {
+        // Whoever has the key can be all of them.
+        let versions = session.store.versions(lineage)?;
+        all.extend(kept_key::sharing(&versions, &all[0], &entry.revocations, reports.now()));
+    }
+    entry.revocations.extend(all.iter().cloned());
+    for revocation in &all {
+        record::revoking(&session, lineage, revocation)?;
+    }
     session.store.write_entry(&entry)?;
     let told = session.block_on(tell(&session, &mut entry))?;
     for revoking in &told {

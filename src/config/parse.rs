@@ -18,7 +18,7 @@ use crate::trust::{Fingerprint, Require};
 use crate::yaml::fields::suggest;
 use crate::yaml::{self, Fields, Findings, Node};
 
-const KEYS: [&str; 16] = [
+const KEYS: [&str; 17] = [
     "version",
     "state",
     "every",
@@ -28,6 +28,7 @@ const KEYS: [&str; 16] = [
     "dns",
     "http",
     "buckets",
+    "given_keys",
     "provided",
     "placeholders",
     "keep",
@@ -67,6 +68,8 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
     let dns = file.get("dns").map_or_else(|| Some(Dns::default()), |node| challenge::dns(node, route53, f));
     let http = file.get("http").map(|node| challenge::http(node, f));
     let buckets = file.get("buckets").map(|node| named(node, "`buckets`", value::word, bucket, f)).unwrap_or_default();
+    let given_keys =
+        file.get("given_keys").map(|node| named(node, "`given_keys`", value::word, path, f)).unwrap_or_default();
     let provided =
         file.get("provided").map(|node| named(node, "`provided`", value::word, provided, f)).unwrap_or_default();
     let keep = keep(&file, f);
@@ -84,6 +87,7 @@ fn config(root: &Node, f: &mut Findings<'_>) -> Option<Config> {
         dns: dns?,
         http: http.map_or(Some(None), |http| http.map(Some))?,
         buckets,
+        given_keys,
         provided,
         placeholders: placeholders?,
         keep: keep?,

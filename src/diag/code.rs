@@ -65,6 +65,7 @@ codes! {
     UnknownAuthority "unknown-authority" Error "An authority is neither built in nor in the runner's config."
     UnknownBucket "unknown-bucket" Error "A bucket is not in the runner's config."
     UnknownProvided "unknown-provided" Error "The runner's config has no files for a certificate that is provided."
+    UnknownGivenKey "unknown-given-key" Error "The runner's config has no file for a key that is given."
     ProvidedAndOrdered "provided-and-ordered" Error "A certificate that is provided also says how to order it."
     IdnNormalised "idn-normalised" Warning "A domain is written with letters outside ASCII; the certificate holds its A-label."
     MixedScript "mixed-script" Warning "A label of a domain mixes letters of scripts that look alike."

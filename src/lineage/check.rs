@@ -191,6 +191,8 @@ mod tests {
             authority: "lab".into(),
             directory: "https://127.0.0.1/dir".into(),
             key: KeyType::EcdsaP256,
+            key_source: Default::default(),
+            public_key: None,
             profile: None,
             replaces: None,
             csr: String::new(),

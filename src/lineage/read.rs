@@ -65,6 +65,13 @@ pub fn public_key_of(privkey: &Secret) -> Result<Digest, Fault> {
     }
 }
 
+/// The type of a private key in PEM. `None` for one that a list cannot ask for.
+pub fn key_type_of(privkey: &Secret) -> Option<KeyType> {
+    let pair = rcgen::KeyPair::from_pem(privkey.reveal()).ok()?;
+    let der = pair.subject_public_key_info();
+    key_type(&SubjectPublicKeyInfo::from_der(&der).ok()?.1)
+}
+
 /// The certificate in DER that has nothing behind it.
 pub(super) fn parse(der: &[u8]) -> Result<X509Certificate<'_>, Fault> {
     match X509Certificate::from_der(der) {

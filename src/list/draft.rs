@@ -6,19 +6,30 @@ use time::Duration;
 
 use super::endpoint::Endpoint;
 use super::parse::Known;
-use super::{ChallengeType, KeyType, script};
+use super::{ChallengeType, KeySource, KeyType, script};
 use crate::diag::Code;
 use crate::name::{Identifier, LineageName};
 use crate::yaml::fields::suggest;
 use crate::yaml::{Fields, Findings, Node, Spot};
 
-const SETTINGS: [&str; 8] =
-    ["authority", "key", "challenge", "profile", "preferred_profile", "preferred_chain", "publish", "renew"];
-const CERTIFICATE: [&str; 12] = [
+const SETTINGS: [&str; 9] = [
+    "authority",
+    "key",
+    "reuse_key",
+    "challenge",
+    "profile",
+    "preferred_profile",
+    "preferred_chain",
+    "publish",
+    "renew",
+];
+const CERTIFICATE: [&str; 14] = [
     "name",
     "domains",
     "authority",
     "key",
+    "reuse_key",
+    "given_key",
     "challenge",
     "profile",
     "preferred_profile",
@@ -29,8 +40,17 @@ const CERTIFICATE: [&str; 12] = [
     "served",
 ];
 /// What says how to order, and so means nothing for a certificate that is provided.
-const ORDERING: [&str; 7] =
-    ["authority", "key", "challenge", "profile", "preferred_profile", "preferred_chain", "renew"];
+const ORDERING: [&str; 9] = [
+    "authority",
+    "key",
+    "reuse_key",
+    "given_key",
+    "challenge",
+    "profile",
+    "preferred_profile",
+    "preferred_chain",
+    "renew",
+];
 /// Bytes beyond which nothing can be a domain, however it is written.
 const LONGEST: usize = 4 * 253;
 const MUST_STAPLE: [&str; 4] = ["must-staple", "must_staple", "muststaple", "mustStaple"];
@@ -44,6 +64,7 @@ pub(super) struct Draft {
     /// As listed, with equal ones.
     pub identifiers: Vec<(Identifier, Spot)>,
     pub settings: Settings,
+    pub key_source: KeySource,
     /// The runner's word for somebody else's certificate.
     pub provided: Option<String>,
     pub served: BTreeSet<Endpoint>,
@@ -54,6 +75,7 @@ pub(super) struct Draft {
 pub(super) struct Settings {
     pub authority: String,
     pub key: KeyType,
+    pub reuse_key: bool,
     pub challenge: ChallengeType,
     pub profile: Option<String>,
     pub preferred_profile: Option<String>,
@@ -67,6 +89,7 @@ impl Default for Settings {
         Self {
             authority: "letsencrypt-staging".to_owned(),
             key: KeyType::EcdsaP256,
+            reuse_key: false,
             challenge: ChallengeType::Dns01,
             profile: None,
             preferred_profile: None,
@@ -100,9 +123,18 @@ fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings
     let domains = fields.require("domains", findings);
     let identifiers = domains.map(|node| identifiers(node, findings)).unwrap_or_default();
     let settings = settings(&fields, defaults, known, findings);
+    let key_source = key_source(&fields, &settings, known, findings);
     let provided = fields.get("provided").and_then(|node| provided(node, &fields, known, findings));
     let served = fields.get("served").map(|node| served(node, &identifiers, findings)).unwrap_or_default();
-    Some(Draft { at: name_node.map_or(fields.at, |node| node.at), name, identifiers, settings, provided, served })
+    Some(Draft {
+        at: name_node.map_or(fields.at, |node| node.at),
+        name,
+        identifiers,
+        settings,
+        key_source,
+        provided,
+        served,
+    })
 }
 
 /// The fields of a certificate or of the defaults; must-staple gets an answer of its own.
@@ -169,6 +201,9 @@ fn settings(fields: &Fields<'_>, base: &Settings, known: Option<&Known>, finding
     }
     if let Some(key) = fields.get("key").and_then(|node| key(node, findings)) {
         settings.key = key;
+    }
+    if let Some(reuse) = fields.get("reuse_key").and_then(|node| node.flag(findings)) {
+        settings.reuse_key = reuse;
     }
     if let Some(challenge) = fields.get("challenge").and_then(|node| challenge(node, known, findings)) {
         settings.challenge = challenge;
@@ -273,6 +308,31 @@ fn served(node: &Node, identifiers: &[(Identifier, Spot)], findings: &mut Findin
             .hint("write a domain of the certificate, with `:PORT` if it is not 443: `www.example.com:8443`");
     }
     served
+}
+
+/// What a certificate says of its key is stronger than what `defaults` say.
+fn key_source(
+    fields: &Fields<'_>,
+    settings: &Settings,
+    known: Option<&Known>,
+    findings: &mut Findings<'_>,
+) -> KeySource {
+    let made = if settings.reuse_key { KeySource::Reused } else { KeySource::New };
+    let Some(node) = fields.get("given_key") else { return made };
+    if let Some(other) = fields.get("reuse_key") {
+        findings
+            .report(Code::BadValue, other.at, "a key that the runner gives is neither made nor reused here")
+            .hint("keep `given_key` or `reuse_key`");
+    }
+    let Some(word) = word(node, "given key", findings) else { return made };
+    if let Some(known) = known.filter(|known| !known.given_keys.contains(&word)) {
+        findings.report(Code::UnknownGivenKey, node.at, format!("the runner has no key `{word}`")).hint(suggest(
+            &word,
+            known.given_keys.iter().map(String::as_str),
+            "words under `given_keys:`",
+        ));
+    }
+    KeySource::Given(word)
 }
 
 fn key(node: &Node, findings: &mut Findings<'_>) -> Option<KeyType> {

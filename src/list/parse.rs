@@ -24,6 +24,8 @@ pub struct Known {
     pub buckets: BTreeSet<String>,
     /// Words for somebody else's certificates.
     pub provided: BTreeSet<String>,
+    /// Words for keys that the runner has.
+    pub given_keys: BTreeSet<String>,
     /// Those that the runner can answer.
     pub challenges: BTreeSet<ChallengeType>,
 }
@@ -60,6 +62,7 @@ fn certificate(draft: Draft) -> Certificate {
         identifiers,
         authority: draft.settings.authority,
         key: draft.settings.key,
+        key_source: draft.key_source,
         challenge: draft.settings.challenge,
         profile: draft.settings.profile,
         preferred_profile: draft.settings.preferred_profile,

@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 
 use time::OffsetDateTime;
 
-use crate::journal::Entry;
+use crate::journal::{Attempt, Entry};
 use crate::lineage::{CertFacts, Imported, Origin, Revocation, RevocationReason, Stored};
 use crate::list::{Certificate, List};
 use crate::name::LineageName;
+use crate::plan::given::{self, Given};
 use crate::plan::matrix::{self, Decision, Deployed, Held, Wanted};
 use crate::plan::window::{self, Due};
 use crate::plan::{Action, Adopt, Choices, LiveVersion, Mode, Observed, Reason, Step, provided};
@@ -41,13 +42,19 @@ fn step(
         return bare(name, Action::Stash, vec![Reason::Removed], None, live);
     };
     let entry = inventory.journal.get(name);
-    let mut step = match wanted.provided {
-        Some(_) => provided::step(wanted, observed, now),
-        None => ours(wanted, observed, choices, now),
+    let mut step = match (&wanted.provided, given::of(wanted, observed)) {
+        (Some(_), _) => provided::step(wanted, observed, now),
+        // What is live stays.
+        (None, Err(fault)) => bare(name, Action::Defer, vec![Reason::Broken { fault }], Some(wanted), live),
+        (None, Ok(given)) => {
+            let mut step = ours(wanted, observed, choices, now);
+            let mut attempt = entry.and_then(|entry| entry.attempt.as_ref());
+            attempt = attempt
+                .filter(|attempt| given.is_none_or(|key| attempt.intent.public_key == Some(key.public_key.clone())));
+            resume(&mut step, wanted, attempt, live);
+            step
+        }
     };
-    if wanted.provided.is_none() {
-        resume(&mut step, wanted, entry, live);
-    }
     let nothing_new = match mode {
         Mode::RenewOnly => Some(Reason::HeadRefused),
         Mode::Full => unsafe_bucket(wanted, observed),
@@ -213,7 +220,8 @@ impl<'a> Seen<'a> {
 fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Step {
     let facts = seen.facts;
     let info = facts.ari_id.as_ref().and_then(|id| observed.renewal_infos.get(id));
-    let mut step = bare(&wanted.name, Action::Keep, differences(wanted, seen), Some(wanted), None);
+    let given = given::of(wanted, observed).ok().flatten();
+    let mut step = bare(&wanted.name, Action::Keep, differences(wanted, seen, given), Some(wanted), None);
     let changed = !step.reasons.is_empty();
     let entry = observed.inventory.journal.get(&wanted.name);
     if let Some(reason) = choices.force.get(&wanted.name) {
@@ -224,6 +232,11 @@ fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Cho
     }
     if let Some(reason) = seen.stored.and_then(|stored| revoked(stored, entry)) {
         step.reasons.push(Reason::Revoked { reason });
+    }
+    let compromise = seen.stored.and_then(|stored| revoked(stored, entry)) == Some(RevocationReason::KeyCompromise);
+    if given.is_some_and(|given| given.public_key == facts.public_key) && (step.revokes.is_some() || compromise) {
+        let fault = given::compromised(&wanted.name, &wanted.key_source);
+        return bare(&wanted.name, Action::Defer, vec![Reason::Broken { fault }], Some(wanted), None);
     }
     match window::due(facts, wanted.renew_before, info, choices.every, now) {
         Due::Now(reason) => step.reasons.push(reason),
@@ -275,7 +288,7 @@ fn revoked(stored: &Stored, entry: Option<&Entry>) -> Option<RevocationReason> {
     pending.or(stored.revoked.as_ref().map(|revoked| revoked.reason))
 }
 
-fn differences(wanted: &Certificate, seen: Seen<'_>) -> Vec<Reason> {
+fn differences(wanted: &Certificate, seen: Seen<'_>, given: Option<&Given>) -> Vec<Reason> {
     let facts = seen.facts;
     let mut reasons = Vec::new();
     if wanted.identifiers != facts.identifiers {
@@ -286,6 +299,9 @@ fn differences(wanted: &Certificate, seen: Seen<'_>) -> Vec<Reason> {
     }
     if facts.key != Some(wanted.key) {
         reasons.push(Reason::KeyTypeChanged { from: facts.key, to: wanted.key });
+    }
+    if given.is_some_and(|given| given.public_key != facts.public_key) {
+        reasons.push(Reason::OtherKey { source: wanted.key_source.clone() });
     }
     if seen.authority != wanted.authority {
         reasons.push(Reason::AuthorityChanged { from: seen.authority.to_owned(), to: wanted.authority.clone() });
@@ -306,9 +322,11 @@ pub(super) fn drift(wanted: &Certificate, observed: &Observed) -> Vec<Reason> {
 }
 
 /// An order that an earlier run began is finished, whatever the clock says now.
-fn resume(step: &mut Step, wanted: &Certificate, entry: Option<&Entry>, live: Option<&Stored>) {
-    let attempt = entry.and_then(|entry| entry.attempt.as_ref());
+fn resume(step: &mut Step, wanted: &Certificate, attempt: Option<&Attempt>, live: Option<&Stored>) {
     let Some(attempt) = attempt.filter(|attempt| attempt.intent.is_for(wanted)) else { return };
+    if step.reasons.iter().any(|reason| matches!(reason, Reason::Broken { .. })) {
+        return;
+    }
     if live.is_some_and(|live| attempt.order.as_ref() == Some(&live.meta.order_url)) {
         return;
     }

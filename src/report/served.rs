@@ -130,6 +130,7 @@ mod tests {
             order_url: String::new(),
             certificate_url: String::new(),
             provenance,
+            key_source: Default::default(),
             origin: Origin::Ordered,
             stored_at,
             facts: CertFacts::from_pem(pem).unwrap(),

@@ -15,6 +15,8 @@ pub enum Fact<'a> {
     Bucket(&'a str),
     Authority,
     KeyType,
+    /// Where the key comes from.
+    KeySource,
     Challenge,
     Profile,
     Chain,
@@ -26,9 +28,10 @@ pub enum Fact<'a> {
 }
 
 impl<'a> Fact<'a> {
-    const SETTINGS: [Self; 8] = [
+    const SETTINGS: [Self; 9] = [
         Self::Authority,
         Self::KeyType,
+        Self::KeySource,
         Self::Challenge,
         Self::Profile,
         Self::Chain,
@@ -64,6 +67,7 @@ impl<'a> Fact<'a> {
             identifiers,
             authority,
             key,
+            key_source,
             challenge,
             profile: _,
             preferred_profile: _,
@@ -78,6 +82,7 @@ impl<'a> Fact<'a> {
             Fact::Bucket(name) => publish.contains(*name).then_some("".into()),
             Fact::Authority => Some(authority.as_str().into()),
             Fact::KeyType => Some(key.as_str().into()),
+            Fact::KeySource => Some(key_source.to_string().into()),
             Fact::Challenge => Some(challenge.as_str().into()),
             Fact::Profile => Some(match entry.wanted_profile() {
                 Some((name, true)) => name.into(),
@@ -98,6 +103,7 @@ impl<'a> Fact<'a> {
             Fact::Bucket(name) => format!("publishing to `{name}`"),
             Fact::Authority => "the authority".into(),
             Fact::KeyType => "the key type".into(),
+            Fact::KeySource => "where the key comes from".into(),
             Fact::Challenge => "the challenge".into(),
             Fact::Profile => "the profile".into(),
             Fact::Chain => "the preferred chain".into(),

@@ -142,6 +142,7 @@ impl Life {
             certificate_url: format!("https://ca.test/cert/{number}"),
             provenance: provenance(),
             stored_at: NOW,
+            key_source: Default::default(),
             origin: Origin::Ordered,
             facts,
         };
@@ -154,6 +155,8 @@ impl Life {
             authority: "lab".into(),
             directory: "https://ca.test/dir".into(),
             key: KeyType::EcdsaP256,
+            key_source: Default::default(),
+            public_key: None,
             profile: None,
             replaces: None,
             csr: "MIIB".into(),

@@ -33,6 +33,7 @@ fn certificate() -> impl Strategy<Value = Certificate> {
             identifiers,
             authority,
             key,
+            key_source: Default::default(),
             challenge: ChallengeType::Dns01,
             profile,
             preferred_profile: None,
@@ -72,6 +73,7 @@ fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored
         order_url: format!("order/{version}"),
         certificate_url: String::new(),
         provenance: provenance(),
+        key_source: Default::default(),
         origin: Origin::Ordered,
         stored_at: at,
         facts,
@@ -96,7 +98,18 @@ fn left(certificate: Certificate) -> Entry {
     let Certificate { name, identifiers, authority, key, profile, .. } = certificate;
     let (directory, replaces, csr) = (String::new(), None, String::new());
     let provenance = provenance();
-    let intent = Intent { identifiers, authority, directory, key, profile, replaces, csr, provenance };
+    let intent = Intent {
+        identifiers,
+        authority,
+        directory,
+        key,
+        profile,
+        replaces,
+        csr,
+        provenance,
+        key_source: Default::default(),
+        public_key: None,
+    };
     Entry { attempt: Some(Attempt { intent, order: Some("order/0".into()), certificate: None }), ..Entry::new(name) }
 }
 

@@ -179,6 +179,7 @@ fn version(version: u64) -> (Stored, Pems) {
         order_url: "https://127.0.0.1/order/1".into(),
         certificate_url: "https://127.0.0.1/cert/1".into(),
         provenance,
+        key_source: Default::default(),
         origin: Origin::Ordered,
         stored_at: datetime!(2026-06-01 02:00 UTC),
         facts,

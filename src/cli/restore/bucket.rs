@@ -169,6 +169,7 @@ fn meta(manifest: Manifest, facts: CertFacts, pointer: &Pointer, entry: Option<&
                 approvals: manifest.approvals,
                 policy: None,
             },
+            key_source: Default::default(),
             origin: Origin::Ordered,
             stored_at: facts.not_before,
             facts: facts.clone(),

@@ -320,8 +320,11 @@ pub const FAULTS: &[Fault] = &[
     row(
         "S6",
         "The bucket is public",
-        "To be refused on evidence of danger before a key is uploaded",
-        Partly(&[], "the look at policy, ACL and public access block before an upload"),
+        "Looked at before anything is ordered; policy, ACL or a block that is switched off: refused with 4, renewals stay in the store",
+        By(&[
+            "an_open_bucket_gets_no_keys_and_nothing_new_is_ordered_for_it_but_renewals_go_on",
+            "each_way_into_a_bucket_is_a_danger_of_its_own",
+        ]),
     ),
     row(
         "S7",
@@ -335,10 +338,18 @@ pub const FAULTS: &[Fault] = &[
     row(
         "S8",
         "The bucket belongs to somebody else",
-        "`expected_owner` goes with every call",
-        By(&["a_write_carries_condition_checksum_encryption_owner_and_metadata"]),
+        "`expected_owner` goes with every call; another owner is told from a missing permission, and refused with 4",
+        By(&[
+            "a_write_carries_condition_checksum_encryption_owner_and_metadata",
+            "a_bucket_of_another_account_and_one_whose_block_is_off_are_refused_and_told_apart",
+        ]),
     ),
-    row("S9", "The bucket keeps no versions", "To be warned of", Partly(&[], "the warning")),
+    row(
+        "S9",
+        "The bucket keeps no versions",
+        "A warning, in `doctor` too",
+        By(&["what_a_bucket_lacks_is_a_warning_and_no_obstacle"]),
+    ),
     row(
         "S10",
         "KMS denies or throttles",

@@ -194,7 +194,9 @@ fn metadata(stored: &Stored) -> BTreeMap<String, String> {
         ("signers", header_value(&provenance.signers)),
     ];
     let approvals = Some(header_value(&provenance.approvals)).filter(|approvals| !approvals.is_empty());
+    let policy = provenance.policy.as_ref().map(ToString::to_string);
     let pairs = pairs.into_iter().chain(approvals.map(|approvals| ("approvals", approvals)));
+    let pairs = pairs.chain(policy.map(|policy| ("policy", policy)));
     pairs.map(|(name, value)| (name.to_owned(), value)).collect()
 }
 

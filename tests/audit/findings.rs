@@ -1,8 +1,15 @@
 //! What `audit` and `show` say about certificates, folders and prefixes.
 
 use std::fs;
+use std::process::Command;
 
-use super::rig::{BUCKET, House, Ran, copy};
+use countersign::name::Digest;
+use countersign::source::BareStore;
+use countersign::trust::approval::Statement;
+use countersign::trust::{self, ListPath};
+use time::Duration;
+
+use super::rig::{BUCKET, House, Ran, copy, now};
 
 /// The codes and subjects of the findings.
 fn found(ran: &Ran) -> Vec<(String, String)> {
@@ -144,4 +151,58 @@ async fn every_object_in_the_bucket_says_which_commit_and_who_asked_for_it() {
     for object in objects {
         assert_eq!((&object.metadata["commit"], &object.metadata["signers"]), (&commit, &signers));
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_object_in_the_bucket_says_by_which_policy_and_approvals() {
+    let house = House::with(&["www"]).await;
+    house.apply().must(0);
+    let previous = house.repo.head().unwrap();
+    let added = house.list(&["api", "www"], Some(&house.ann));
+    minisign(&house, &["-G", "-W", "-p", "eve.pub", "-s", "eve.key"]);
+    let key = house.read("eve.pub").lines().nth(1).unwrap().to_owned();
+    let policy = format!(
+        "version: 1\npeople: {{ann: {{signs: [ann@example.com]}}, eve: {{approves: [{key}]}}}}\n\
+         rules: [{{id: all, names: [\"*.example.com\"], by: [ann, eve], threshold: 2}}]\n"
+    );
+    house.write("policy.yaml", &policy);
+    house.configure("policy: policy.yaml");
+    house.apply().must(4);
+
+    let objects = BareStore::open(house.repo.path()).unwrap();
+    let path = ListPath::parse("domains.yaml").unwrap();
+    let list = |commit| trust::list_at(&objects, commit, &path).unwrap().unwrap().0;
+    let policy = Digest::of(policy.as_bytes());
+    let statement = Statement {
+        url: house.repo.path().display().to_string(),
+        ref_name: "refs/heads/main".into(),
+        list: list(&added),
+        previous: list(&previous),
+        policy: policy.clone(),
+        expires: now() + Duration::days(7),
+    };
+    house.write("statement", &statement.to_text());
+    minisign(&house, &["-S", "-s", "eve.key", "-m", "statement", "-x", "eve.minisig"]);
+    let file = |name: &str| (format!("{}{name}", Statement::folder(&statement.list)), house.read(name));
+    let files = ["statement", "eve.minisig"].map(file);
+    let files = files.each_ref().map(|(path, text)| (path.as_str(), text.as_str()));
+    house.repo.commit(&files, "Approve", Some(&house.ann)).unwrap();
+    house.apply().must(0);
+
+    let (policy, approval) = (policy.to_string(), format!("eve {key}"));
+    for key in house.sandbox.keys(BUCKET).iter().filter(|key| key.starts_with("pki/api/")) {
+        let object = house.sandbox.object(BUCKET, key).unwrap();
+        assert_eq!((&object.metadata["policy"], &object.metadata["approvals"]), (&policy, &approval), "{key}");
+    }
+    let meta: serde_json::Value = serde_json::from_str(&house.read("state/live/api/meta.json")).unwrap();
+    assert_eq!(
+        (&meta["provenance"]["policy"], &meta["provenance"]["approvals"][0]),
+        (&policy.into(), &approval.into())
+    );
+}
+
+fn minisign(house: &House, args: &[&str]) {
+    let output = Command::new("minisign").args(args).current_dir(house.path("")).output();
+    let output = output.unwrap_or_else(|error| panic!("`minisign` does not run ({error}): apt-get install minisign"));
+    assert!(output.status.success(), "minisign {args:?}: {}", String::from_utf8_lossy(&output.stderr));
 }

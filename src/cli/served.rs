@@ -1,5 +1,6 @@
 //! Looks at the servers that the list names, after everything else of an apply.
 
+use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use serde_json::json;
 use crate::cli::output::Output;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
-use crate::cli::wire;
+use crate::cli::{show, wire};
 use crate::fault::Fault;
 use crate::lineage::Stored;
 use crate::list::endpoint::Endpoint;
@@ -31,9 +32,6 @@ const WIDTH: usize = 32;
 /// It cannot be kept. A server that shows something else is a finding.
 pub fn look(session: &Session, reports: &mut Reports, output: &Output) -> Result<(), Fault> {
     let wanted = wanted(reports);
-    if wanted.is_empty() {
-        return session.store.remove_document(Document::Served);
-    }
     let stop = session.signals.orderly();
     let Some(looks) = session.block_on(stop.unless_asked(all(session, wanted))) else { return Ok(()) };
     for (lineage, looks) in &looks {
@@ -42,9 +40,22 @@ pub fn look(session: &Session, reports: &mut Reports, output: &Output) -> Result
             output.json("served", json!({ "lineage": lineage, "look": look }));
         }
     }
-    session.store.write_json(Document::Served, &looks)?;
-    reports.run.served = Some(looks);
-    Ok(())
+    let mut kept = earlier(session, reports);
+    kept.extend(looks.clone());
+    reports.run.served = (!looks.is_empty()).then_some(looks);
+    match kept.is_empty() {
+        true => session.store.remove_document(Document::Served),
+        false => session.store.write_json(Document::Served, &kept),
+    }
+}
+
+/// What was seen of lineages that this run leaves out.
+fn earlier(session: &Session, reports: &Reports) -> Looks {
+    let mut looks = show::looks(&session.store);
+    let steps = reports.run.plan.iter().flat_map(|plan| &plan.steps);
+    let planned: BTreeSet<_> = steps.map(|step| &step.lineage).collect();
+    looks.retain(|name, _| reports.run.inventory.live.contains_key(name) && !planned.contains(name));
+    looks
 }
 
 /// What is live and is served somewhere.

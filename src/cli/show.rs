@@ -71,7 +71,7 @@ fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> 
         ari: stored.facts().ari_id.as_ref().and_then(|id| renewal_infos.get(id)).cloned(),
         versions: store.versions(&name)?.iter().map(|stored| stored.meta.version).collect(),
         published: stored.published.keys().map(|bucket| (bucket.clone(), place(&config, bucket, &stored))).collect(),
-        served: looks(&store)?.remove(&name).filter(|_| state == "live").unwrap_or_default(),
+        served: looks(&store).remove(&name).filter(|_| state == "live").unwrap_or_default(),
         waits: status::waits(&inventory, &name),
         revocation: pending(&inventory, &stored),
         stored,
@@ -96,9 +96,9 @@ fn trust(config: &Config, stored: &Stored, fullchain: &str) -> (String, Option<F
     }
 }
 
-/// What servers showed when an apply looked last.
-pub fn looks(store: &FileStore) -> Result<Looks, Fault> {
-    Ok(store.read_json(Document::Served)?.unwrap_or_default())
+/// What servers showed when an apply looked last. A damaged file is only a loss: the next apply looks again.
+pub fn looks(store: &FileStore) -> Looks {
+    store.read_json(Document::Served).ok().flatten().unwrap_or_default()
 }
 
 fn pending(inventory: &Inventory, stored: &Stored) -> Option<Revocation> {

@@ -36,7 +36,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
 fn status(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
     let config = settings::load(global)?;
     let store = FileStore::open_read_only(&config.state)?;
-    let (inventory, looks, now) = (store.observe()?, show::looks(&store)?, SystemClock.now());
+    let (inventory, looks, now) = (store.observe()?, show::looks(&store), SystemClock.now());
     output.text(&text(&inventory, &looks, now, output.paint));
     let under = args.fail_under.map(|least| under(&inventory, least, now)).unwrap_or_default();
     let exit = if under.is_empty() { Exit::Done } else { Exit::Failed };

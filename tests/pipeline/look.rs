@@ -164,6 +164,25 @@ fn a_server_that_shows_the_live_version_is_green_and_is_named_by_show() {
 }
 
 #[test]
+fn what_was_seen_of_a_lineage_is_kept_by_a_run_that_leaves_it_out() {
+    let (lab, pems) = served();
+    let port = serve(&lab, &pems.fullchain(), pems.privkey.reveal());
+    let www = format!("domains: [www.example.com], served: [\"www.example.com:{port}\"]");
+    lab.list(&[("www", &www), ("api", "api.example.com")]);
+    lab.done();
+    let ran = lab.run(&["apply", "--auto-approve", "--only", "api"]);
+    let seen = || json(&lab, &["show", "www"])["served"][0]["shows"].clone();
+    assert_eq!((ran.code, seen()), (Some(0), "shows version 1".into()), "{ran:?}");
+    lab.write("state/served.json", "{");
+    assert_eq!((lab.ask(&["status"]).0, seen()), (Some(0), Value::Null));
+    lab.done();
+    assert_eq!(seen(), "shows version 1");
+    lab.list(&[("www", "www.example.com"), ("api", "api.example.com")]);
+    lab.done();
+    assert!(!lab.path("state/served.json").exists());
+}
+
+#[test]
 fn a_server_that_shows_another_certificate_is_red_by_name() {
     let (lab, pems) = served();
     let mut other = rcgen::CertificateParams::new(["www.example.com".to_owned()]).unwrap();

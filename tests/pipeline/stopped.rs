@@ -147,3 +147,24 @@ fn a_killed_run_leaves_a_report_that_says_so() {
     assert!(ran.bad()[0].starts_with("certs.source/completed [run:incomplete] "), "{ran:?}");
     assert_goes_on(&lab);
 }
+
+#[test]
+fn a_hook_that_hangs_does_not_hold_a_run_that_was_told_to_stop_and_its_value_stays_in_the_journal() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    let script = format!("#!/bin/sh\n: > {}\nsleep 3600\n", lab.path("called").display());
+    let write = std::process::Command::new("sh")
+        .args(["-c", "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"])
+        .arg(lab.path("hook"))
+        .arg(script)
+        .status();
+    assert!(write.unwrap().success());
+    let exec = "dns:\n  exec: {lab: {command: ./hook, zones: [example.com]}}\n";
+    lab.write("countersign.yaml", &lab.read("countersign.yaml").replace("dns:\n", exec));
+    let run = lab.start(&APPLY);
+    until("the hook", || lab.path("called").exists());
+    run.signal("TERM");
+    let ran = run.end();
+    assert_eq!((ran.code, lab.count("challenge")), (Some(130), 0), "{ran:?}");
+    assert_eq!(lab.entry("www").unwrap().records.len(), 1);
+}

@@ -3,6 +3,7 @@
 //! Every lineage is isolated: what fails for one is its outcome and does not hold the others.
 
 mod adopt;
+mod caa;
 mod csr;
 mod flight;
 mod guard;
@@ -37,7 +38,7 @@ use crate::list::{Certificate, ChallengeType, KeySource};
 use crate::name::LineageName;
 use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, ApprovedPlan, Basis, Step};
-use crate::port::{Bucket, Ca, Clock, Inventory, ObjectSummary, Solver, Store};
+use crate::port::{Bucket, Ca, Caa, Clock, Inventory, ObjectSummary, Solver, Store};
 use crate::secret::Secret;
 
 pub use prune::Pruned;
@@ -62,6 +63,7 @@ pub struct Ports {
     pub cas: BTreeMap<String, Arc<dyn Ca>>,
     /// By what they answer. There is one for each type of challenge.
     pub solvers: BTreeMap<ChallengeType, Arc<dyn Solver>>,
+    pub caa: Arc<dyn Caa>,
     pub store: Arc<dyn Store>,
     pub targets: BTreeMap<String, Target>,
     /// Buckets that could not be listed. Certificates are issued all the same, and uploaded by a later run.

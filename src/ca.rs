@@ -15,10 +15,12 @@ use serde_json::json;
 use tokio::sync::OnceCell;
 use tracing::warn;
 
+use crate::caa::Applicant;
 use crate::failpoint;
 use crate::fault::{Fault, Retry};
 use crate::journal;
 use crate::lineage::{RevocationReason, pem};
+use crate::list::ChallengeType;
 use crate::port::{Accounts, Ca, Clock, Order, OrderRequest, RenewalInfo};
 use crate::secret::Secret;
 
@@ -301,6 +303,12 @@ impl Ca for AcmeCa {
 
     async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>, Fault> {
         ari::ask(&self.shared.client, &*self.shared.clock, ari_id).await
+    }
+
+    async fn applicant(&self, methods: BTreeSet<ChallengeType>) -> Result<Applicant, Fault> {
+        let shared = &self.shared;
+        let account = shared.accounts.load(&shared.settings.authority)?.and_then(|kept| kept.url);
+        Ok(Applicant { identities: self.caa_identities().await?, account, methods })
     }
 
     async fn profiles(&self) -> Result<BTreeSet<String>, Fault> {

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -20,28 +20,30 @@ use crate::port::{Addresses, Answer, Change, Solver};
 
 mod batch;
 mod caa;
+pub mod delegation;
 mod edit;
 mod hook;
 mod lookup;
+mod pace;
 mod route53;
 mod servers;
 mod txt;
 mod zone;
 
 pub use caa::CaaLookup;
+pub use delegation::Delegation;
 pub use hook::{Hook, check as check_hook};
 pub use zone::hook as hook_of;
 
 use batch::Wish;
 use edit::Wanted;
 use lookup::{Lookup, side_by_side};
+use pace::{Pace, Wait};
 use route53::Route53;
 use zone::{Zone, ZoneId};
 
 /// How long a change may take to reach all servers.
 const INSYNC: Duration = Duration::from_secs(300);
-/// Between the polls of all changes together: Route53 takes five calls a second from an account, whatever they are.
-const POLLS_APART: Duration = Duration::from_millis(250);
 /// How long a value may take to be answered.
 const VISIBLE: Duration = Duration::from_secs(60);
 
@@ -50,8 +52,10 @@ const VISIBLE: Duration = Duration::from_secs(60);
 pub struct Settings {
     /// Of new record sets, in seconds.
     pub ttl: i64,
-    /// Zone names and their ids, stronger than everything else.
-    pub pins: BTreeMap<String, String>,
+    /// ARN of the role that all zones without one of their own are reached by. Says whose account that is.
+    pub role: Option<String>,
+    /// Zones by their names, stronger than everything else.
+    pub pins: BTreeMap<String, Pin>,
     /// The id of the zone for all other names (ACME_HOSTED_ZONE), instead of discovery.
     pub hosted_zone: Option<String>,
     /// Asked instead of the system's resolver, and instead of the zone's own servers. They must not cache: a name
@@ -65,11 +69,20 @@ pub struct Settings {
     pub other_zones: Option<String>,
 }
 
+/// A zone that is not looked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    pub id: String,
+    /// ARN of the role by which this zone is reached.
+    pub role: Option<String>,
+}
+
 impl Default for Settings {
     /// Discovery by this host's own resolver, and a TTL of a minute: a wrong answer is soon forgotten.
     fn default() -> Self {
         Self {
             ttl: 60,
+            role: None,
             pins: BTreeMap::new(),
             hosted_zone: None,
             nameservers: Vec::new(),
@@ -83,7 +96,9 @@ impl Default for Settings {
 /// Challenge records in Route53, or wherever hooks write them.
 #[derive(Debug)]
 pub struct DnsSolver {
-    api: Route53,
+    own: Route53,
+    /// Pinned zones that a role of their own reaches.
+    by_role: BTreeMap<String, Route53>,
     ttl: i64,
     pins: Vec<Zone>,
     /// For names that no pin takes.
@@ -93,27 +108,44 @@ pub struct DnsSolver {
     lookup: OnceCell<Lookup>,
     /// Public hosted zones, listed once.
     zones: OnceCell<Vec<Zone>>,
-    /// How many changes are waited for.
-    waits: AtomicU32,
 }
 
 impl DnsSolver {
-    /// Fails on an id that is none. Opens no connection.
-    pub fn new(settings: Settings, sdk: &SdkConfig) -> Result<Self, Fault> {
-        let pins = settings.pins.iter().map(|(name, id)| Ok(Zone::new(name, ZoneId::parse(id)?)));
-        let taken = settings.hook_zones.iter().map(|(name, word)| Ok(Zone::new(name, ZoneId::of_hook(word))));
+    /// `sdk` reaches the zones that have no role of their own, `roles` the others, by ARN. Fails on an id that is none.
+    /// Opens no connection.
+    pub fn new(settings: Settings, sdk: &SdkConfig, roles: &BTreeMap<String, SdkConfig>) -> Result<Self, Fault> {
+        let mut paces: BTreeMap<Option<&str>, Arc<Pace>> = BTreeMap::new();
+        let mut pins = Vec::new();
+        let mut by_role = BTreeMap::new();
+        let own = settings.role.as_deref();
+        let own_api = Route53::new(sdk, Arc::clone(paces.entry(account(own)).or_default()), own);
+        for (name, pin) in &settings.pins {
+            let id = ZoneId::parse(&pin.id)?;
+            if let Some(role) = pin.role.as_deref() {
+                let sdk = roles.get(role).ok_or_else(|| Fault::new("run:bug", format!("no credentials for {role}")))?;
+                let pace = Arc::clone(paces.entry(account(Some(role))).or_default());
+                by_role.insert(id.to_string(), Route53::new(sdk, pace, Some(role)));
+            }
+            pins.push(Zone::new(name, id));
+        }
+        pins.extend(settings.hook_zones.iter().map(|(name, word)| Zone::new(name, ZoneId::of_hook(word))));
         let hosted = settings.hosted_zone.as_deref().map(ZoneId::parse).transpose()?;
         Ok(Self {
-            api: Route53::new(sdk),
+            own: own_api,
+            by_role,
             ttl: settings.ttl,
-            pins: pins.chain(taken).collect::<Result<_, Fault>>()?,
+            pins,
             others: settings.other_zones.as_deref().map(ZoneId::of_hook).or(hosted),
             hooks: settings.hooks,
             nameservers: settings.nameservers,
             lookup: OnceCell::new(),
             zones: OnceCell::new(),
-            waits: AtomicU32::new(0),
         })
+    }
+
+    /// Who reaches a zone.
+    fn api(&self, zone: &str) -> &Route53 {
+        self.by_role.get(zone).unwrap_or(&self.own)
     }
 
     async fn lookup(&self) -> Result<&Lookup, Fault> {
@@ -121,8 +153,12 @@ impl DnsSolver {
     }
 
     async fn locate_one(&self, base: &str) -> Result<RecordSet, Fault> {
-        let name = self.lookup().await?.follow(&format!("{}{base}", hook::LABEL)).await?;
-        let zone = self.zone_of(&name).await?;
+        let asked = format!("{}{base}", hook::LABEL);
+        let name = self.lookup().await?.follow(&asked).await?;
+        let zone = self.zone_of(&name).await.map_err(|fault| match name == asked {
+            true => fault,
+            false => Fault { message: format!("{}; {asked} leads to {name}", fault.message), ..fault },
+        })?;
         if let Some(word) = zone.hook().filter(|_| !name.starts_with(hook::LABEL)) {
             let text = format!("the challenge of {base} leads to {name}, where the hook `{word}` cannot write");
             return Err(
@@ -133,14 +169,44 @@ impl DnsSolver {
     }
 
     async fn zone_of(&self, name: &str) -> Result<&ZoneId, Fault> {
-        if let Some(pin) = zone::choose(&self.pins, name)? {
+        if let Some(pin) = zone::choose(&self.pins, name).map_err(|several| several.fault(None))? {
             return Ok(&pin.id);
         }
         if let Some(id) = &self.others {
             return Ok(id);
         }
-        let zones = self.zones.get_or_try_init(|| self.api.zones()).await?;
-        zone::choose(zones, name)?.map(|zone| &zone.id).ok_or_else(|| zone::none_for(name, zones))
+        let zones = self.zones.get_or_try_init(|| self.own.zones()).await?;
+        match zone::choose(zones, name) {
+            Ok(Some(zone)) => Ok(&zone.id),
+            Ok(None) => Err(zone::none_for(name, zones)),
+            Err(several) => Err(several.fault(self.delegated(&several).await)),
+        }
+    }
+
+    /// Which of several zones of one name the world sees.
+    async fn delegated<'z>(&self, several: &zone::Ambiguous<'z>) -> Option<&'z ZoneId> {
+        let seen = self.lookup().await.ok()?.soa(several.name).await.ok()??;
+        let mut found = Vec::new();
+        for id in &several.ids {
+            let apex = self.own.apex(id.as_str()).await.ok()?;
+            found.extend((apex.soa.as_ref() == Some(&seen)).then_some(*id));
+        }
+        if let [one] = found[..] { Some(one) } else { None }
+    }
+
+    /// How each of these hosted zones is delegated, by its id. Empty where own name servers are configured: what they
+    /// serve is known to whoever configured them.
+    pub async fn delegations(&self, zones: BTreeSet<&str>) -> BTreeMap<String, Result<Delegation, Fault>> {
+        if !self.nameservers.is_empty() {
+            return BTreeMap::new();
+        }
+        let check = async |id: &str| {
+            let apex = self.api(id).apex(id).await?;
+            delegation::check(self.lookup().await?, servers::DNS_PORT, id, &apex).await
+        };
+        let hosted = zones.into_iter().filter(|id| zone::hook(id).is_none());
+        let work = hosted.map(|id| async move { (id.to_owned(), check(id).await) });
+        join_all(work).await.into_iter().collect()
     }
 
     /// Where the challenge records of `bases` live. In the order of `bases`.
@@ -164,7 +230,7 @@ impl DnsSolver {
             for txt in records {
                 wanted.entry(txt.set.name.clone()).or_default().insert(txt.value.clone());
             }
-            return edit::carry_out(&self.api, zone, wanted, wish).await;
+            return edit::carry_out(self.api(zone), zone, wanted, wish).await;
         };
         let records: Vec<Txt> = records.into_iter().cloned().collect();
         match (self.hooks.get(word), wish) {
@@ -213,9 +279,10 @@ impl Solver for DnsSolver {
     async fn settled(&self, change: &Change) -> Result<(), Fault> {
         let id = change.result.as_ref().map_err(Clone::clone)?;
         let deadline = Instant::now() + INSYNC;
-        let wait = Wait::begin(&self.waits);
+        let api = self.api(txts(&change.records).next().map_or("", |txt| txt.set.zone.as_str()));
+        let wait = Wait::begin(api.pace());
         let mut pauses = pauses();
-        while !id.is_empty() && !self.api.is_insync(id).await? {
+        while !id.is_empty() && !api.is_insync(id).await? {
             let pause = wait.at_least(pauses.next().unwrap_or_default());
             if Instant::now() + pause > deadline {
                 let message = format!("Route53 has not finished the change {id} within {} s", INSYNC.as_secs());
@@ -265,25 +332,9 @@ async fn open<'a>(lookup: &'a OnceCell<Lookup>, nameservers: &[SocketAddr]) -> R
     lookup.get_or_try_init(open).await
 }
 
-/// One of the changes that are waited for at a time.
-struct Wait<'a>(&'a AtomicU32);
-
-impl<'a> Wait<'a> {
-    fn begin(waits: &'a AtomicU32) -> Self {
-        waits.fetch_add(1, Ordering::Relaxed);
-        Self(waits)
-    }
-
-    /// The pause, or a longer one that leaves the others room for their polls.
-    fn at_least(&self, pause: Duration) -> Duration {
-        pause.max(POLLS_APART * self.0.load(Ordering::Relaxed))
-    }
-}
-
-impl Drop for Wait<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
+/// The account of a role: `arn:aws:iam::ACCOUNT:role/NAME`. `None` is the one that the environment's credentials are of.
+fn account(role: Option<&str>) -> Option<&str> {
+    role?.split(':').nth(4)
 }
 
 /// Twice a second, then each second until 40 s are over, which is nearly always enough, then less and less often.
@@ -304,12 +355,16 @@ mod tests {
     }
 
     #[test]
-    fn the_polls_of_many_changes_together_stay_below_five_a_second() {
-        let waits = AtomicU32::new(0);
-        let all: Vec<Wait> = (0..40).map(|_| Wait::begin(&waits)).collect();
-        let pause = all[0].at_least(Duration::from_millis(500));
-        assert_eq!(pause, Duration::from_secs(10));
-        drop(all);
-        assert_eq!(Wait::begin(&waits).at_least(Duration::from_millis(500)), Duration::from_millis(500));
+    fn zones_of_one_account_share_a_pace_whatever_the_role() {
+        let role = |account: u64, name: &str| format!("arn:aws:iam::{account:012}:role/{name}");
+        let pin = |id: &str, role: String| Pin { id: id.into(), role: Some(role) };
+        let pins = [pin("Z1", role(1, "a")), pin("Z2", role(1, "b")), pin("Z3", role(2, "a"))];
+        let sdk = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
+        let roles = pins.iter().filter_map(|pin| Some((pin.role.clone()?, sdk.clone()))).collect();
+        let pins = pins.into_iter().map(|pin| (format!("{}.test", pin.id), pin)).collect();
+        let settings = Settings { role: Some(role(2, "own")), pins, ..Settings::default() };
+        let dns = DnsSolver::new(settings, &sdk, &roles).unwrap();
+        let same = |one: &str, other: &str| std::ptr::eq(dns.api(one).pace(), dns.api(other).pace());
+        assert_eq!([same("Z1", "Z2"), same("Z3", "Z9"), same("Z1", "Z3")], [true, true, false]);
     }
 }

@@ -205,7 +205,7 @@ impl Entry {
 pub fn is_outage(fault: &Fault) -> bool {
     let origin = fault.code.split(':').next().unwrap_or_default();
     let busy = ["acme:timeout", "acme:unreachable", "acme:clock", "acme:serverInternal", "acme:malformed-reply"];
-    matches!(origin, "route53" | "dns" | "http" | "exec" | "program" | "aws" | "store" | "run" | "key")
+    matches!(origin, "route53" | "dns" | "caa" | "http" | "exec" | "program" | "aws" | "store" | "run" | "key")
         || busy.contains(&fault.code.as_str())
         || fault.code.starts_with("acme:http-5")
 }

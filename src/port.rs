@@ -9,6 +9,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use time::OffsetDateTime;
 
+use crate::caa::{self, Applicant};
 use crate::fault::Fault;
 use crate::journal::{Entry, Proof, Status};
 use crate::ledger::Ledger;
@@ -86,12 +87,21 @@ pub trait Ca: Send + Sync {
     async fn renewal_info(&self, ari_id: &str) -> Result<Option<RenewalInfo>, Fault>;
     /// The profiles that the directory offers (draft-ietf-acme-profiles). Empty if it knows none.
     async fn profiles(&self) -> Result<BTreeSet<String>, Fault>;
+    /// As CAA records name this CA and its account, for challenges of these types. Makes no account.
+    async fn applicant(&self, methods: BTreeSet<ChallengeType>) -> Result<Applicant, Fault>;
     /// The chain at a certificate's URL: leaf first, PEM. Of several the one whose topmost certificate was issued by
     /// `preferred` (a common name), else the CA's default (RFC 8555 section 7.4.2).
     async fn certificate(&self, url: &str, preferred: Option<&str>) -> Result<String, Fault>;
     /// Revokes a certificate (PEM), signed by its own key if that is given, else by the account (RFC 8555
     /// section 7.6). One that is revoked already is no error.
     async fn revoke(&self, leaf: &str, reason: RevocationReason, key: Option<&Secret>) -> Result<(), Fault>;
+}
+
+/// CAA records (RFC 8659), as CAs look them up.
+#[async_trait]
+pub trait Caa: Send + Sync {
+    /// The relevant record set of each name. In the order of `names`.
+    async fn relevant(&self, names: &[String]) -> Vec<Result<Option<caa::RecordSet>, Fault>>;
 }
 
 /// An order at the CA. An order that is left behind is safe.

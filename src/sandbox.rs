@@ -32,10 +32,17 @@ pub use zone::{RecordSet, Routing};
 use authority::Authority;
 use zone::{Name, Zones};
 
-/// The one pair of credentials that Route53 and S3 know.
+/// The pair of credentials that Route53 and S3 know.
 pub const ACCESS_KEY: &str = "AKIASANDBOXSANDBOX00";
 /// See [`ACCESS_KEY`].
 pub const SECRET_KEY: &str = "sandbox/sandbox/sandbox/sandbox/sandbox0";
+/// The pair of a second account with hosted zones of its own. STS gives it, at Route53's URL, to whoever has the first
+/// one and assumes [`OTHER_ROLE`].
+pub const OTHER_ACCESS_KEY: &str = "ASIASANDBOXSANDBOX01";
+/// See [`OTHER_ACCESS_KEY`].
+pub const OTHER_SECRET_KEY: &str = "sandbox/sandbox/sandbox/sandbox/sandbox1";
+/// A role in the second account.
+pub const OTHER_ROLE: &str = "arn:aws:iam::222222222222:role/countersign-dns";
 
 /// What the sandbox starts with. The default has no latency, no zones and no buckets, and changes are INSYNC at once.
 #[derive(Clone, Debug, Default)]
@@ -50,6 +57,13 @@ pub struct Options {
     pub ca: CaOptions,
     /// Ports to listen on instead of any free ones.
     pub ports: Ports,
+}
+
+/// How many requests Route53 takes from an account at once and in a second, and how many changes: two buckets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Throttle {
+    pub requests: (u32, u32),
+    pub changes: (u32, u32),
 }
 
 /// Ports on 127.0.0.1; 0 is any free one.
@@ -68,6 +82,7 @@ pub struct Sandbox {
     zones: Zones,
     buckets: s3::Buckets,
     stage: http::Stage,
+    throttles: Arc<route53::Throttles>,
     route53: SocketAddr,
     s3: SocketAddr,
     dns: SocketAddr,
@@ -83,7 +98,7 @@ impl Sandbox {
         let stage = http::Stage { log: Log::new(), faults: Faults::default(), latency: options.latency };
         let zones = Zones::new(options.insync_delay);
         for (id, name) in &options.zones {
-            zones.lock().add(id, &parse(name)?, false);
+            zones.lock().add(ACCESS_KEY, id, &parse(name)?, false);
         }
         let buckets = s3::Buckets::default();
         buckets.lock().extend(options.buckets.into_iter().map(|name| (name, Default::default())));
@@ -101,13 +116,14 @@ impl Sandbox {
         let mut servers = JoinSet::new();
         let acme_api = Arc::new(acme::Server(ca.clone()));
         servers.spawn(http::serve(acme_listener, Some(TlsAcceptor::from(tls)), acme_api, stage.clone()));
-        let route53_api = Arc::new(route53::Route53 { zones: zones.clone() });
+        let throttles = Arc::new(route53::Throttles::default());
+        let route53_api = Arc::new(route53::Route53 { zones: zones.clone(), throttles: throttles.clone() });
         servers.spawn(http::serve(route53_listener, None, route53_api, stage.clone()));
         let s3_api = Arc::new(s3::Server::new(buckets.clone()));
         servers.spawn(http::serve(s3_listener, None, s3_api, stage.clone()));
         servers.spawn(dns::serve_udp(udp, zones.clone(), stage.log.clone()));
         servers.spawn(dns::serve_tcp(tcp, zones.clone(), stage.log.clone()));
-        Ok(Self { ca, tls_root, zones, buckets, stage, route53, s3, dns, _servers: servers })
+        Ok(Self { ca, tls_root, zones, buckets, stage, throttles, route53, s3, dns, _servers: servers })
     }
 
     /// `https://127.0.0.1:PORT/dir`
@@ -187,8 +203,22 @@ impl Sandbox {
     /// # Errors
     /// The name is none.
     pub fn add_zone(&self, id: &str, name: &str, private: bool) -> io::Result<()> {
-        self.zones.lock().add(id, &parse(name)?, private);
+        self.zones.lock().add(ACCESS_KEY, id, &parse(name)?, private);
         Ok(())
+    }
+
+    /// Adds a public hosted zone to the second account.
+    ///
+    /// # Errors
+    /// The name is none.
+    pub fn add_other_zone(&self, id: &str, name: &str) -> io::Result<()> {
+        self.zones.lock().add(OTHER_ACCESS_KEY, id, &parse(name)?, false);
+        Ok(())
+    }
+
+    /// From now on the account of this access key is held to these buckets.
+    pub fn throttle(&self, access_key: &str, throttle: Throttle) {
+        self.throttles.set(access_key, throttle);
     }
 
     /// Puts a record set into a zone, at once and everywhere: `TXT` values quoted, `CAA` as `0 issue "ca.test"`.

@@ -2,6 +2,7 @@
 #![cfg(feature = "sandbox")]
 
 mod dns {
+    mod accounts;
     mod change;
     mod locate;
     pub mod rig;

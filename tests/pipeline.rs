@@ -5,6 +5,7 @@
 
 mod pipeline {
     mod account;
+    mod accounts;
     mod broken;
     mod crash;
     mod earlier;

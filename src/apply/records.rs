@@ -142,16 +142,79 @@ async fn put(wave: &Wave<'_>, solver: &dyn Solver, proofs: Vec<Proof>, places: u
     }
 }
 
-/// Which proofs of a change did not become visible.
+/// Which proofs of a change did not become visible. If the provider does not say that it is done, the servers that a CA
+/// asks have the last word.
 async fn unseen(solver: &dyn Solver, change: &Change) -> Vec<(Proof, Fault)> {
     let all = |fault: &Fault| change.records.iter().map(|proof| (proof.clone(), fault.clone())).collect();
     if let Err(fault) = &change.result {
         return all(fault);
     }
-    if let Err(fault) = solver.settled(change).await {
-        return all(&fault);
-    }
+    let pending = match solver.settled(change).await {
+        Err(fault) if fault.code != "route53:pending" => return all(&fault),
+        settled => settled.err(),
+    };
     let seen = solver.visible(&change.records).await;
     let pairs = change.records.iter().cloned().zip(seen);
-    pairs.filter_map(|(proof, result)| Some((proof, result.err()?))).collect()
+    let fault = |unseen: Fault| pending.clone().unwrap_or(unseen);
+    pairs.filter_map(|(proof, result)| Some((proof, fault(result.err()?)))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use async_trait::async_trait;
+
+    use super::*;
+    use crate::journal::{RecordSet, Txt};
+
+    /// A provider whose change does not settle, with servers that answer the value `seen`.
+    struct Pending(&'static str);
+
+    #[async_trait]
+    impl Solver for Pending {
+        fn rehearsal(&self, _: &[String]) -> Vec<Result<Proof, Fault>> {
+            Vec::new()
+        }
+
+        async fn locate(&self, _: &[(String, Answer)]) -> Vec<Result<Proof, Fault>> {
+            Vec::new()
+        }
+
+        async fn present(&self, _: &[Proof]) -> Vec<Change> {
+            Vec::new()
+        }
+
+        async fn settled(&self, _: &Change) -> Result<(), Fault> {
+            Err(Fault::new(self.0, "not finished within 300 s"))
+        }
+
+        async fn visible(&self, records: &[Proof]) -> Vec<Result<(), Fault>> {
+            let seen = |proof: &Proof| matches!(proof, Proof::Txt(txt) if txt.value == "seen");
+            let unseen = || Err(Fault::new("dns:not-visible", "no TXT record"));
+            records.iter().map(|proof| if seen(proof) { Ok(()) } else { unseen() }).collect()
+        }
+
+        async fn clean_up(&self, _: &[Proof]) -> Vec<Change> {
+            Vec::new()
+        }
+    }
+
+    fn txt(value: &str) -> Proof {
+        Proof::Txt(Txt { set: RecordSet { zone: "Z1".into(), name: "n".into() }, value: value.into() })
+    }
+
+    async fn faults(code: &'static str) -> Vec<(Proof, String)> {
+        let change = Change { records: vec![txt("seen"), txt("unseen")], result: Ok("C1".into()) };
+        let found = unseen(&Pending(code), &change).await;
+        found.into_iter().map(|(proof, fault)| (proof, fault.code)).collect()
+    }
+
+    #[tokio::test]
+    async fn a_change_that_stays_pending_is_believed_to_the_servers_that_answer_it() {
+        assert_eq!(faults("route53:pending").await, [(txt("unseen"), "route53:pending".to_owned())]);
+    }
+
+    #[tokio::test]
+    async fn a_change_that_cannot_be_asked_about_is_not() {
+        assert_eq!(faults("route53:AccessDenied").await.len(), 2);
+    }
 }

@@ -13,6 +13,7 @@ use futures::future::join_all;
 use tokio::sync::Semaphore;
 use tracing::warn;
 
+use crate::apply::caa;
 use crate::apply::flight::Flight;
 use crate::apply::guard::guarded;
 use crate::apply::records::{self, Places};
@@ -76,6 +77,7 @@ impl<'a> Wave<'a> {
             let (order, challenges, records) = (None, Vec::new(), Vec::new());
             flights.push(Flight { work, certificate, entry, ca, order, challenges, records });
         }
+        caa::heed(self, &mut flights).await;
         rehearsal::rehearse(self, &mut flights).await;
         self.each(&mut flights, Phase::Orders, async |flight| flight.open(self).await).await;
         self.each(&mut flights, Phase::Authorizations, async |flight| flight.authorize(self).await).await;

@@ -1,6 +1,7 @@
 //! `countersign apply`
 
 use std::path::Path;
+use std::sync::Arc;
 
 use serde_json::{Value, json};
 
@@ -91,6 +92,7 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
         let ports = Ports {
             cas: wire::cas(session)?,
             solvers: wire::solvers(&session.config).await?,
+            caa: Arc::new(wire::caa(&session.config)?),
             store: session.store.clone(),
             targets,
             unreachable,

@@ -687,6 +687,9 @@ pub struct IamPolicy {
     /// Only this bucket of the configuration
     #[arg(long, value_name = "NAME")]
     pub bucket: Option<String>,
+    /// For `route53`: what this role of the configuration needs, in its own account
+    #[arg(long, value_name = "ARN")]
+    pub assume_role: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

@@ -3,7 +3,7 @@
 //! Sources: *Using IAM policy conditions for fine-grained access control* in Route53's developer guide, *Actions,
 //! resources, and condition keys* of Route53, S3 and KMS in the service authorization reference.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::settings;
-use crate::config::{Bucket, Config, Route53};
+use crate::config::{Bucket, Config, Route53, ZonePin};
 use crate::fault::Fault;
 use crate::name::LineageName;
 use crate::report::Check;
@@ -42,7 +42,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
 
 fn policy(config: &Config, args: &Args) -> Result<Value, Failure> {
     let statements = match args.role {
-        IamRole::Route53 => route53(&config.dns.route53),
+        IamRole::Route53 => route53(&config.dns.route53, args.assume_role.as_deref())?,
         IamRole::S3 => buckets(config, args)?.into_values().flat_map(publisher).collect(),
         IamRole::Consumer => {
             let lineage = lineage(args.lineage.as_deref().unwrap_or_default())?;
@@ -70,14 +70,37 @@ fn buckets<'c>(config: &'c Config, args: &Args) -> Result<BTreeMap<&'c String, &
     Ok(found)
 }
 
+/// What the runner's credentials need, and what a role needs that they assume.
+fn route53(route53: &Route53, role: Option<&str>) -> Result<Vec<Value>, Failure> {
+    let own = route53.assume_role.as_deref();
+    let roles: BTreeSet<&str> =
+        route53.zones.values().filter_map(|pin| pin.assume_role.as_deref()).chain(own).collect();
+    if let Some(role) = role.filter(|role| !roles.contains(role)) {
+        let fault = Fault::new("iam:role", format!("the configuration does not assume {role}"))
+            .hint("see `assume_role:` under `dns.route53`");
+        return Err(Failure::new(Exit::Usage, Check::Completed, fault));
+    }
+    let of_whom = role.or(own);
+    let reached = |pin: &&ZonePin| pin.assume_role.as_deref().or(own) == of_whom;
+    let zones: BTreeMap<&String, &ZonePin> = route53.zones.iter().filter(|(_, pin)| reached(pin)).collect();
+    // Whoever reaches the zones without a role of their own may have to look for them.
+    let looks = of_whom == own;
+    let mut statements = match looks || !zones.is_empty() {
+        true if role.is_some() || own.is_none() => challenges(&zones, looks),
+        _ => Vec::new(),
+    };
+    if role.is_none() && !roles.is_empty() {
+        statements.push(allow("AssumeTheRoles", &["sts:AssumeRole"], json!(roles)));
+    }
+    Ok(statements)
+}
+
 /// CREATE and DELETE of TXT records of challenges only: what others put there cannot be replaced unseen.
 ///
 /// `ForAllValues` is true for a key that is absent, so each key must be there as well.
-fn route53(route53: &Route53) -> Vec<Value> {
-    let zones: Vec<String> =
-        route53.zones.values().map(|pin| format!("arn:aws:route53:::hostedzone/{}", pin.id)).collect();
-    let names =
-        route53.zones.keys().flat_map(|zone| [format!("_acme-challenge.{zone}"), format!("_acme-challenge.*.{zone}")]);
+fn challenges(pins: &BTreeMap<&String, &ZonePin>, looks: bool) -> Vec<Value> {
+    let zones: Vec<String> = pins.values().map(|pin| format!("arn:aws:route53:::hostedzone/{}", pin.id)).collect();
+    let names = pins.keys().flat_map(|zone| [format!("_acme-challenge.{zone}"), format!("_acme-challenge.*.{zone}")]);
     let (zones, names) = match zones.is_empty() {
         true => (vec!["arn:aws:route53:::hostedzone/*".to_owned()], vec!["_acme-challenge.*".to_owned()]),
         false => (zones, names.collect()),
@@ -85,7 +108,7 @@ fn route53(route53: &Route53) -> Vec<Value> {
     let key = |name: &str| format!("route53:ChangeResourceRecordSets{name}");
     let present = |name| (key(name), json!("false"));
     let present: BTreeMap<String, Value> = ["NormalizedRecordNames", "RecordTypes", "Actions"].map(present).into();
-    vec![
+    let mut statements = vec![
         json!({
             "Sid": "ChallengeRecordsOnly",
             "Effect": "Allow",
@@ -99,8 +122,11 @@ fn route53(route53: &Route53) -> Vec<Value> {
         }),
         allow("ReadTheZones", &["route53:ListResourceRecordSets"], json!(zones)),
         allow("WaitForChanges", &["route53:GetChange"], json!("arn:aws:route53:::change/*")),
-        allow("FindZones", &["route53:ListHostedZones"], json!("*")),
-    ]
+    ];
+    if looks {
+        statements.push(allow("FindZones", &["route53:ListHostedZones"], json!("*")));
+    }
+    statements
 }
 
 fn publisher(bucket: &Bucket) -> Vec<Value> {

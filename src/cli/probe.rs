@@ -8,11 +8,11 @@ use serde::Serialize;
 use crate::caa::{self, Applicant, Judgement};
 use crate::cli::wire;
 use crate::config::Config;
-use crate::dns::{self, CaaLookup, DnsSolver};
+use crate::dns::{self, CaaLookup, Delegation, DnsSolver};
 use crate::fault::Fault;
 use crate::list::{Certificate, ChallengeType};
 use crate::name::{Identifier, LineageName};
-use crate::port::{Accounts, Clock};
+use crate::port::{Accounts, Caa, Clock};
 use crate::report::terminal::{self, Paint, plain};
 use crate::store::FileStore;
 
@@ -33,6 +33,11 @@ pub enum Found {
     Caa(Judgement),
     /// The id of the zone, or the hook that takes the name.
     Zone(String),
+    /// A zone whose delegation is not as Route53 would have it.
+    Doubt {
+        id: String,
+        why: String,
+    },
     Fault(Fault),
 }
 
@@ -52,7 +57,7 @@ impl Probe {
     pub fn outlook(&self) -> Outlook {
         match &self.found {
             Found::Caa(Judgement::Sealed { .. }) | Found::Zone(_) => Outlook::Good,
-            Found::Caa(Judgement::Open | Judgement::Loose { .. }) => Outlook::Doubtful,
+            Found::Caa(Judgement::Open | Judgement::Loose { .. }) | Found::Doubt { .. } => Outlook::Doubtful,
             Found::Caa(Judgement::Forbidden { .. }) | Found::Fault(_) => Outlook::Bad,
         }
     }
@@ -64,6 +69,7 @@ impl Probe {
                 Some(word) => format!("{name} is answered by the hook `{word}`"),
                 None => format!("{name} is in zone {id}"),
             },
+            Found::Doubt { id, why } => format!("{name} is in zone {id}: {why}"),
             Found::Fault(fault) => format!("{name}: {fault}"),
             Found::Caa(Judgement::Open) => format!("{name} has no CAA record: every CA may issue for it"),
             Found::Caa(Judgement::Sealed { at }) => format!("{name}: the CAA record of {at} lets only us"),
@@ -131,14 +137,22 @@ pub async fn caa(lookup: &CaaLookup, applicants: &Applicants, certificates: &[&C
     each(certificates, "caa", judge)
 }
 
-/// Looks for the hosted zone, or the hook, of every identifier that is validated in DNS.
+/// Looks for the hosted zone, or the hook, of every identifier that is validated in DNS, and whether the world asks it.
 pub async fn zones(dns: &DnsSolver, certificates: &[&Certificate]) -> Vec<Probe> {
     let certificates: Vec<&Certificate> =
         certificates.iter().filter(|one| one.challenge == ChallengeType::Dns01).copied().collect();
     let bases = bases(&certificates);
     let found = dns.sets(&bases).await;
+    let ids = found.iter().flatten().map(|set| set.zone.as_str()).collect();
+    let delegations = dns.delegations(ids).await;
     let found: BTreeMap<&str, _> = bases.iter().map(String::as_str).zip(found).collect();
-    each(&certificates, "zone", |_, identifier| found[identifier.base()].clone().map(|set| Found::Zone(set.zone)))
+    each(&certificates, "zone", |_, identifier| {
+        let id = found[identifier.base()].clone()?.zone;
+        match delegations.get(&id).cloned().transpose()? {
+            Some(Delegation::Differs(why)) => Ok(Found::Doubt { id, why }),
+            Some(Delegation::Whole) | None => Ok(Found::Zone(id)),
+        }
+    })
 }
 
 /// The names to look up, each once.

@@ -1,6 +1,6 @@
 //! Builds the adapters from the configuration and the environment. Nobody else does.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use aws_sdk_s3::config::SharedCredentialsProvider;
 use crate::bucket::{self, S3Bucket};
 use crate::ca::{self, AcmeCa, ExternalAccount};
 use crate::cli::session::Session;
-use crate::config::{self, Config, Eab, Exec, Hmac, read};
+use crate::config::{self, Config, Eab, Exec, Hmac, Route53, ZonePin, read};
 use crate::dns::{self, CaaLookup, DnsSolver, Hook, HostLookup};
 use crate::fault::{Fault, Retry};
 use crate::lineage::anchors::Anchors;
@@ -107,27 +107,41 @@ pub async fn solvers(config: &Config) -> Result<BTreeMap<ChallengeType, Arc<dyn 
 
 pub async fn dns(config: &Config) -> Result<DnsSolver, Fault> {
     let route53 = &config.dns.route53;
-    let sdk = sdk(Aws {
-        profile: route53.profile.as_deref(),
-        region: Some("us-east-1"),
-        endpoint: route53.endpoint.as_deref(),
-        assume_role: route53.assume_role.as_deref(),
-    })
-    .await;
+    let own = sdk(hosted_zones(route53, route53.assume_role.as_deref())).await;
+    let mut roles = BTreeMap::new();
+    for role in zone_roles(route53) {
+        roles.insert(role.clone(), sdk(hosted_zones(route53, Some(role))).await);
+    }
+    let pin = |pin: &ZonePin| dns::Pin { id: pin.id.clone(), role: pin.assume_role.clone() };
     let hooks = &config.dns.exec;
     let zones = |(word, exec): (&String, &Exec)| -> Vec<(String, String)> {
         exec.zones.iter().map(|zone| (zone.clone(), word.clone())).collect()
     };
     let settings = dns::Settings {
         ttl: route53.ttl.into(),
-        pins: route53.zones.iter().map(|(zone, pin)| (zone.clone(), pin.id.clone())).collect(),
+        role: route53.assume_role.clone(),
+        pins: route53.zones.iter().map(|(zone, pinned)| (zone.clone(), pin(pinned))).collect(),
         hosted_zone: variable(HOSTED_ZONE),
         nameservers: route53.nameservers.clone(),
         hooks: hooks.iter().map(|(word, exec)| (word.clone(), hook(exec, config))).collect(),
         hook_zones: hooks.iter().flat_map(zones).collect(),
         other_zones: hooks.iter().find(|(_, exec)| exec.takes_the_rest()).map(|(word, _)| word.clone()),
     };
-    DnsSolver::new(settings, &sdk)
+    DnsSolver::new(settings, &own, &roles)
+}
+
+/// Roles of single zones. They are assumed by the credentials of the profile, not by the role of the other zones.
+fn zone_roles(route53: &Route53) -> BTreeSet<&String> {
+    route53.zones.values().filter_map(|pin| pin.assume_role.as_ref()).collect()
+}
+
+fn hosted_zones<'a>(route53: &'a Route53, role: Option<&'a str>) -> Aws<'a> {
+    Aws {
+        profile: route53.profile.as_deref(),
+        region: Some("us-east-1"),
+        endpoint: route53.endpoint.as_deref(),
+        assume_role: role,
+    }
 }
 
 /// A hook as it is called, with what it may know of our environment.
@@ -180,15 +194,13 @@ pub async fn s3(configured: &config::Bucket) -> Arc<dyn Bucket> {
 /// The access key by which Route53 and each bucket are reached: an id, not a secret. By the name of what it is for.
 pub async fn access_keys(config: &Config) -> Vec<(String, Result<String, Fault>)> {
     let route53 = &config.dns.route53;
-    let dns = Aws {
-        profile: route53.profile.as_deref(),
-        region: Some("us-east-1"),
-        endpoint: None,
-        assume_role: route53.assume_role.as_deref(),
-    };
+    let own = hosted_zones(route53, route53.assume_role.as_deref());
     let mut keys = Vec::new();
     if !config.dns.exec.values().any(Exec::takes_the_rest) {
-        keys.push(("Route53".to_owned(), access_key(dns).await));
+        keys.push(("Route53".to_owned(), access_key(own).await));
+    }
+    for role in zone_roles(route53) {
+        keys.push((format!("zones by {role}"), access_key(hosted_zones(route53, Some(role))).await));
     }
     for (name, configured) in &config.buckets {
         let (profile, region) = (configured.profile.as_deref(), configured.region.as_deref());

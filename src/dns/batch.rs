@@ -6,13 +6,19 @@
 use std::collections::BTreeSet;
 
 use super::txt;
+use crate::name::Digest;
 
 /// ResourceRecord elements in one request (Route 53 Developer Guide, "Quotas").
 const MAX_RECORDS: usize = 1000;
 /// Characters of all Value elements in one request, quotes counted.
 const MAX_CHARACTERS: usize = 32_000;
 
-/// A simple TXT record set as Route53 shows it.
+/// Multivalue answers that Route53 gives to one question (Route 53 Developer Guide, "Multivalue answer routing").
+pub const MOST_ANSWERS: usize = 8;
+/// What the set identifiers of our multivalue answers begin with.
+const OURS: &str = "countersign-";
+
+/// A TXT record set as Route53 shows it: a simple one, or one of several multivalue answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TxtSet {
     /// Lower case, without a trailing dot.
@@ -20,15 +26,19 @@ pub struct TxtSet {
     pub ttl: i64,
     /// In Route53's text form, untouched: a DELETE has to repeat them.
     pub records: Vec<String>,
+    /// The set identifier of a multivalue answer.
+    pub id: Option<String>,
 }
 
-/// The step from one state of a record set to the next, for some values of ours.
+/// The step from one state of a name to the next, for some values of ours.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Edit {
     pub name: String,
     pub values: BTreeSet<String>,
-    pub old: Option<TxtSet>,
-    pub new: Option<TxtSet>,
+    /// Sets that go.
+    pub old: Vec<TxtSet>,
+    /// Sets that come.
+    pub new: Vec<TxtSet>,
 }
 
 /// What shall become of values.
@@ -49,7 +59,26 @@ impl Edit {
         if new.as_ref() == old {
             return None;
         }
-        Some(Self { name: name.to_owned(), values: values.clone(), old: old.cloned(), new })
+        let (old, new) = (old.cloned().into_iter().collect(), new.into_iter().collect());
+        Some(Self { name: name.to_owned(), values: values.clone(), old, new })
+    }
+
+    /// The same beside multivalue answers: each value of ours is one more of them, and nobody else's is touched. `None` if
+    /// everything is as wished already.
+    pub fn beside(name: &str, values: &BTreeSet<String>, others: &[TxtSet], wish: Wish) -> Option<Self> {
+        let holds = |set: &TxtSet, value: &str| set.records.iter().any(|text| is(text, value));
+        let (old, new): (Vec<TxtSet>, Vec<TxtSet>) = match wish {
+            Wish::Present(ttl) => {
+                let missing = values.iter().filter(|value| !others.iter().any(|set| holds(set, value)));
+                (Vec::new(), missing.map(|value| answer(name, value, ttl)).collect())
+            }
+            Wish::Absent => {
+                let ours = values.iter().map(|value| answer(name, value, 0).id).collect::<BTreeSet<_>>();
+                (others.iter().filter(|set| ours.contains(&set.id)).cloned().collect(), Vec::new())
+            }
+        };
+        let changes = !old.is_empty() || !new.is_empty();
+        changes.then(|| Self { name: name.to_owned(), values: values.clone(), old, new })
     }
 
     /// Resource records and their characters, in the DELETE and the CREATE together.
@@ -59,8 +88,15 @@ impl Edit {
     }
 }
 
+/// A multivalue answer of one value. The identifier says whose it is, and tells it from the others.
+fn answer(name: &str, value: &str, ttl: i64) -> TxtSet {
+    let id = format!("{OURS}{}", &Digest::of(value.as_bytes()).to_hex()[..16]);
+    TxtSet { name: name.to_owned(), ttl, records: vec![txt::quote(value.as_bytes())], id: Some(id) }
+}
+
 fn with(name: &str, values: &BTreeSet<String>, old: Option<&TxtSet>, ttl: i64) -> TxtSet {
-    let mut set = old.cloned().unwrap_or_else(|| TxtSet { name: name.to_owned(), ttl, records: Vec::new() });
+    let empty = || TxtSet { name: name.to_owned(), ttl, records: Vec::new(), id: None };
+    let mut set = old.cloned().unwrap_or_else(empty);
     for value in values {
         if !set.records.iter().any(|text| is(text, value)) {
             set.records.push(txt::quote(value.as_bytes()));
@@ -114,7 +150,7 @@ mod tests {
     }
 
     fn set(ttl: i64, records: &[&str]) -> TxtSet {
-        TxtSet { name: "n".into(), ttl, records: records.iter().map(|text| (*text).to_owned()).collect() }
+        TxtSet { name: "n".into(), ttl, records: records.iter().map(|text| (*text).to_owned()).collect(), id: None }
     }
 
     /// One challenge value gives way to another.
@@ -123,21 +159,22 @@ mod tests {
             name: format!("n{at}"),
             ttl: 60,
             records: vec![format!("\"{}\"", letter.repeat(43))],
+            id: None,
         };
-        Edit { name: format!("n{at}"), values: BTreeSet::new(), old: Some(set("o")), new: Some(set("n")) }
+        Edit { name: format!("n{at}"), values: BTreeSet::new(), old: vec![set("o")], new: vec![set("n")] }
     }
 
     #[test]
     fn a_value_is_added_beside_what_is_there_and_the_ttl_stays() {
         let old = set(300, &[r#""foreign""#]);
         let edit = Edit::new("n", &values(&["mine"]), Some(&old), Wish::Present(60)).unwrap();
-        assert_eq!((edit.old, edit.new), (Some(old), Some(set(300, &[r#""foreign""#, r#""mine""#]))));
+        assert_eq!((edit.old, edit.new), (vec![old], vec![set(300, &[r#""foreign""#, r#""mine""#])]));
     }
 
     #[test]
     fn a_new_set_is_only_created() {
         let edit = Edit::new("n", &values(&["a", "b"]), None, Wish::Present(60)).unwrap();
-        assert_eq!((edit.old, edit.new), (None, Some(set(60, &[r#""a""#, r#""b""#]))));
+        assert_eq!((edit.old, edit.new), (vec![], vec![set(60, &[r#""a""#, r#""b""#])]));
     }
 
     #[test]
@@ -150,20 +187,33 @@ mod tests {
     fn only_own_values_are_taken_away() {
         let old = set(60, &[r#""foreign""#, r#""mine""#, "unreadable"]);
         let edit = Edit::new("n", &values(&["mine"]), Some(&old), Wish::Absent).unwrap();
-        assert_eq!(edit.new, Some(set(60, &[r#""foreign""#, "unreadable"])));
+        assert_eq!(edit.new, [set(60, &[r#""foreign""#, "unreadable"])]);
     }
 
     #[test]
     fn a_set_that_becomes_empty_is_deleted() {
         let old = set(60, &[r#""mine""#]);
         let edit = Edit::new("n", &values(&["mine"]), Some(&old), Wish::Absent).unwrap();
-        assert_eq!((edit.old, edit.new), (Some(old), None));
+        assert_eq!((edit.old, edit.new), (vec![old], vec![]));
     }
 
     #[test]
     fn a_value_that_is_gone_needs_no_edit() {
         assert_eq!(Edit::new("n", &values(&["mine"]), None, Wish::Absent), None);
         assert_eq!(Edit::new("n", &values(&["mine"]), Some(&set(60, &[r#""x""#])), Wish::Absent), None);
+    }
+
+    #[test]
+    fn beside_multivalue_answers_each_value_is_one_more_and_others_stay() {
+        let foreign = TxtSet { id: Some("cert-manager".into()), ..set(300, &[r#""foreign""#]) };
+        let added = Edit::beside("n", &values(&["mine"]), std::slice::from_ref(&foreign), Wish::Present(60)).unwrap();
+        assert_eq!((added.old.len(), added.new[0].records.as_slice()), (0, [r#""mine""#.to_owned()].as_slice()));
+        let all = [foreign.clone(), added.new[0].clone()];
+        assert_eq!(Edit::beside("n", &values(&["mine"]), &all, Wish::Present(60)), None);
+        let removed = Edit::beside("n", &values(&["mine"]), &all, Wish::Absent).unwrap();
+        assert_eq!((removed.old, removed.new), (added.new, vec![]));
+        let theirs = Edit::beside("n", &values(&["foreign"]), &all, Wish::Absent);
+        assert_eq!(theirs, None, "only what we put there is taken away");
     }
 
     #[test]
@@ -174,7 +224,7 @@ mod tests {
 
     #[test]
     fn a_set_that_no_request_takes_is_put_aside() {
-        let old = TxtSet { name: "n".into(), ttl: 60, records: vec![format!("\"{}\"", "x".repeat(20_000))] };
+        let old = TxtSet { name: "n".into(), ttl: 60, records: vec![format!("\"{}\"", "x".repeat(20_000))], id: None };
         let edit = Edit::new("n", &values(&["mine"]), Some(&old), Wish::Present(60)).unwrap();
         assert_eq!(split(vec![edit.clone()], usize::MAX), (vec![], vec![edit]));
     }
@@ -187,7 +237,7 @@ mod tests {
         ) {
             let edits: Vec<Edit> = sizes.iter().enumerate().map(|(at, (count, length))| {
                 let record = txt::quote("x".repeat(*length).as_bytes());
-                let old = TxtSet { name: format!("n{at}"), ttl: 60, records: vec![record; *count] };
+                let old = TxtSet { name: format!("n{at}"), ttl: 60, records: vec![record; *count], id: None };
                 Edit::new(&old.name, &values(&["mine"]), Some(&old), Wish::Present(60)).unwrap()
             }).collect();
             let (batches, too_large) = split(edits.clone(), most);
@@ -212,10 +262,11 @@ mod tests {
                 name: "n".into(),
                 ttl: 300,
                 records: foreign.iter().map(|value| txt::quote(value.as_bytes())).collect(),
+                id: None,
             };
             let added = Edit::new("n", &mine, Some(&old), Wish::Present(60)).unwrap().new;
-            let back = Edit::new("n", &mine, added.as_ref(), Wish::Absent).unwrap().new;
-            prop_assert_eq!(back, Some(old));
+            let back = Edit::new("n", &mine, added.first(), Wish::Absent).unwrap().new;
+            prop_assert_eq!(back, [old]);
         }
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use async_trait::async_trait;
 use tracing::debug;
 
-use super::batch::{Edit, TxtSet, Wish, split};
+use super::batch::{Edit, MOST_ANSWERS, TxtSet, Wish, split};
 use crate::fault::Fault;
 use crate::journal::{Proof, RecordSet, Txt};
 use crate::port::Change;
@@ -17,7 +17,9 @@ const RETRIES: u32 = 5;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Found {
     Set(TxtSet),
-    /// TXT records with a routing policy, or an alias. A simple set cannot stand beside them.
+    /// Multivalue answers beside each other, as cert-manager writes them. A simple set cannot stand beside them.
+    Many(Vec<TxtSet>),
+    /// TXT records with another routing policy, or an alias. A simple set cannot stand beside them.
     Unsupported(String),
 }
 
@@ -80,6 +82,10 @@ fn sort_out(zone: &str, wanted: Wanted, found: &BTreeMap<String, Found>, wish: W
         let result = match found.get(&name) {
             Some(Found::Unsupported(what)) => Err(unsupported(&name, what)),
             Some(Found::Set(set)) => Ok(Edit::new(&name, &values, Some(set), wish)),
+            Some(Found::Many(others)) => match Edit::beside(&name, &values, others, wish) {
+                Some(edit) if others.len() + edit.new.len() > MOST_ANSWERS => Err(too_many(&name, others.len())),
+                edit => Ok(edit),
+            },
             None => Ok(Edit::new(&name, &values, None, wish)),
         };
         let result = match result {
@@ -109,8 +115,17 @@ fn is_open(fault: &Fault) -> bool {
 }
 
 fn unsupported(name: &str, what: &str) -> Fault {
-    Fault::new("route53:unsupported-set", format!("the TXT records at {name} are {what}, not a simple set"))
-        .hint("take those records away, or lead the name elsewhere with a CNAME record")
+    Fault::new(
+        "route53:unsupported-set",
+        format!("the TXT records at {name} are {what}, not a simple set or multivalue answers"),
+    )
+    .hint("take those records away, or lead the name elsewhere with a CNAME record")
+}
+
+/// More than one answer holds: some of them would not be seen, now and then ours.
+fn too_many(name: &str, there: usize) -> Fault {
+    let message = format!("{there} multivalue answers stand at {name}, and Route53 gives {MOST_ANSWERS} at most");
+    Fault::new("route53:too-many-answers", message).hint("take those away that nobody needs any more")
 }
 
 fn oversized(name: &str) -> Fault {
@@ -151,15 +166,15 @@ mod tests {
             let mut sets = self.sets.lock().unwrap();
             self.sizes.lock().unwrap().push(batch.len());
             if let Some(value) = self.intrusions.lock().unwrap().pop() {
-                let empty = || TxtSet { name: "n0".into(), ttl: 300, records: Vec::new() };
+                let empty = || TxtSet { name: "n0".into(), ttl: 300, records: Vec::new(), id: None };
                 sets.entry("n0".into()).or_insert_with(empty).records.push(txt::quote(value.as_bytes()));
             }
-            let refused = |edit: &Edit| sets.get(&edit.name) != edit.old.as_ref() || self.cursed == Some(&edit.name);
+            let refused = |edit: &Edit| sets.get(&edit.name) != edit.old.first() || self.cursed == Some(&edit.name);
             if batch.iter().any(refused) {
                 return Err(Fault::new("route53:InvalidChangeBatch", "not as it was"));
             }
             for edit in batch {
-                match &edit.new {
+                match edit.new.first() {
                     Some(set) => sets.insert(edit.name.clone(), set.clone()),
                     None => sets.remove(&edit.name),
                 };

@@ -1,5 +1,6 @@
 //! DNS questions, over hickory.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::future::Future;
 use std::net::{IpAddr, SocketAddr};
@@ -100,7 +101,24 @@ impl Lookup {
 
     /// Whether `name` has name servers of its own.
     pub async fn is_zone(&self, name: &str) -> Result<bool, Fault> {
-        Ok(self.ask(name, RecordType::NS).await?.iter().any(|data| matches!(data, RData::NS(_))))
+        Ok(!self.ns(name).await?.is_empty())
+    }
+
+    /// The NS records at exactly `name`.
+    pub async fn ns(&self, name: &str) -> Result<BTreeSet<String>, Fault> {
+        let servers = self.ask(name, RecordType::NS).await?.into_iter().filter_map(|data| match data {
+            RData::NS(server) => Some(plain(&server.0)),
+            _ => None,
+        });
+        Ok(servers.collect())
+    }
+
+    /// The SOA record of a zone as [`soa`] writes it.
+    pub async fn soa(&self, zone: &str) -> Result<Option<String>, Fault> {
+        Ok(self.ask(zone, RecordType::SOA).await?.into_iter().find_map(|data| match data {
+            RData::SOA(record) => Some(soa(&format!("{} {} {}", record.mname, record.rname, record.serial))),
+            _ => None,
+        }))
     }
 
     /// Where `name` leads to by CNAMEs; `name` itself if it has none.
@@ -127,13 +145,9 @@ impl Lookup {
     pub async fn name_servers(&self, name: &str) -> Result<Vec<String>, Fault> {
         let mut zone = name;
         loop {
-            let servers = self.ask(zone, RecordType::NS).await?.into_iter().filter_map(|data| match data {
-                RData::NS(server) => Some(plain(&server.0)),
-                _ => None,
-            });
-            let servers: Vec<String> = servers.collect();
+            let servers = self.ns(zone).await?;
             if !servers.is_empty() {
-                return Ok(servers);
+                return Ok(servers.into_iter().collect());
             }
             match zone.split_once('.') {
                 Some((_, parent)) => zone = parent,
@@ -194,6 +208,13 @@ fn at(servers: &[SocketAddr]) -> ResolverBuilder<TokioRuntimeProvider> {
         NameServerConfig::new(server.ip(), true, connections)
     });
     Resolver::builder_with_config(ResolverConfig::from_name_servers(config.collect()), TokioRuntimeProvider::default())
+}
+
+/// What tells the SOA records of two zones of one name apart: primary server, mailbox and serial, in lower case without
+/// trailing dots. The primary server is one of the zone's own four.
+pub fn soa(text: &str) -> String {
+    let words = text.split_whitespace().take(3);
+    words.map(|word| word.trim_end_matches('.').to_ascii_lowercase()).collect::<Vec<_>>().join(" ")
 }
 
 /// Lower case, without the trailing dot.

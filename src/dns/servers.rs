@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::journal::Txt;
 
 const PAUSE: Duration = Duration::from_secs(1);
-const DNS_PORT: u16 = 53;
+pub const DNS_PORT: u16 = 53;
 
 /// Asks each second until every server answers every value or the time is over. In the order of `records`.
 ///
@@ -106,7 +106,8 @@ async fn find_servers<'a>(lookup: &Lookup, port: u16, names: &BTreeSet<&'a str>)
     hosts.into_iter().map(|(name, hosts)| (name, hosts.and_then(of))).collect()
 }
 
-async fn open(lookup: &Lookup, host: &str, port: u16) -> Result<Lookup, Fault> {
+/// The server of this name, to be asked for what it knows itself.
+pub async fn open(lookup: &Lookup, host: &str, port: u16) -> Result<Lookup, Fault> {
     let address = lookup.address(host).await?;
     debug!(host, %address, "authoritative server");
     Lookup::authoritative(SocketAddr::new(address, port), format!("{host} ({address})"))

@@ -69,21 +69,37 @@ impl Zone {
     }
 }
 
+/// Several public hosted zones of one name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ambiguous<'a> {
+    pub name: &'a str,
+    pub ids: Vec<&'a ZoneId>,
+}
+
 /// The longest zone that holds `name`. Several of that same name cannot be told apart.
-pub fn choose<'a>(zones: &'a [Zone], name: &str) -> Result<Option<&'a Zone>, Fault> {
+pub fn choose<'a>(zones: &'a [Zone], name: &str) -> Result<Option<&'a Zone>, Ambiguous<'a>> {
     let longest = zones.iter().filter(|zone| zone.holds(name)).max_by_key(|zone| zone.name.len());
     let Some(longest) = longest else { return Ok(None) };
-    let mut ids: Vec<_> = zones.iter().filter(|zone| zone.name == longest.name).map(|zone| zone.id.as_str()).collect();
+    let mut ids: Vec<_> = zones.iter().filter(|zone| zone.name == longest.name).map(|zone| &zone.id).collect();
     ids.sort_unstable();
     ids.dedup();
-    if ids.len() > 1 {
-        let (zone, first) = (&longest.name, ids[0]);
+    if ids.len() > 1 { Err(Ambiguous { name: &longest.name, ids }) } else { Ok(Some(longest)) }
+}
+
+impl Ambiguous<'_> {
+    /// `delegated` is the one that the internet sees, if that is known.
+    pub fn fault(&self, delegated: Option<&ZoneId>) -> Fault {
+        let zone = self.name;
+        let ids: Vec<&str> = self.ids.iter().map(|id| id.as_str()).collect();
         let message = format!("the public hosted zones {} are all named {zone}", ids.join(" and "));
-        return Err(Fault::new("route53:ambiguous-zone", message)
-            .hint(format!("pin the delegated one in the configuration: `dns.route53.zones: {{{zone}: {first}}}`"))
-            .retry(Retry::Never));
+        let hint = match delegated {
+            Some(id) => {
+                format!("{id} is the one that {zone} is delegated to: pin it, `dns.route53.zones: {{{zone}: {id}}}`")
+            }
+            None => format!("pin the delegated one in the configuration: `dns.route53.zones: {{{zone}: ID}}`"),
+        };
+        Fault::new("route53:ambiguous-zone", message).hint(hint).retry(Retry::Never)
     }
-    Ok(Some(longest))
 }
 
 /// Why `name` has no zone, and the ways out.
@@ -96,7 +112,9 @@ pub fn none_for(name: &str, zones: &[Zone]) -> Fault {
         (false, more) => format!("zones seen: {} and {more} more", seen.join(", ")),
     };
     Fault::new("route53:no-zone", format!("no public hosted zone holds {name}"))
-        .hint(format!("pin one under `dns.route53.zones`, or set ACME_HOSTED_ZONE; {seen}"))
+        .hint(format!(
+            "pin one under `dns.route53.zones`, with `assume_role` if it is in another account, or set ACME_HOSTED_ZONE; {seen}"
+        ))
 }
 
 #[cfg(test)]
@@ -139,10 +157,13 @@ mod tests {
 
     #[test]
     fn two_zones_of_one_name_are_an_error_that_shows_the_pin() {
-        let fault = choose(&zones(&[("a.test", "Z2"), ("a.test", "Z1")]), "x.a.test").unwrap_err();
+        let zones = zones(&[("a.test", "Z2"), ("a.test", "Z1")]);
+        let several = choose(&zones, "x.a.test").unwrap_err();
+        let fault = several.fault(None);
         assert_eq!(fault.code, "route53:ambiguous-zone");
         assert_eq!(fault.message, "the public hosted zones Z1 and Z2 are all named a.test");
-        assert!(fault.hint.unwrap().contains("{a.test: Z1}"));
+        assert!(fault.hint.unwrap().contains("{a.test: ID}"));
+        assert!(several.fault(Some(&zones[0].id)).hint.unwrap().contains("{a.test: Z2}"));
     }
 
     #[test]

@@ -2,9 +2,12 @@
 
 mod batch;
 mod sigv4;
+mod sts;
+mod throttle;
 mod xml;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -14,12 +17,14 @@ use time::format_description::well_known::Rfc3339;
 
 use super::http::Api;
 use super::zone::{Inner, NAME_SERVERS, Name, RecordSet, Routing, Zone, Zones};
+pub(super) use throttle::Throttles;
 use xml::{Element, leaf, node};
 
 const NAMESPACE: &str = "https://route53.amazonaws.com/doc/2013-04-01/";
 
 pub(super) struct Route53 {
     pub(super) zones: Zones,
+    pub(super) throttles: Arc<Throttles>,
 }
 
 #[async_trait]
@@ -32,6 +37,7 @@ impl Api for Route53 {
             (&Method::GET, ["hostedzone", _, "rrset"]) => "ListResourceRecordSets",
             (&Method::POST, ["hostedzone", _, "rrset"]) => "ChangeResourceRecordSets",
             (&Method::GET, ["change", _]) => "GetChange",
+            (&Method::POST, [""]) => "AssumeRole",
             _ => "UnknownOperation",
         }
     }
@@ -41,15 +47,30 @@ impl Api for Route53 {
     }
 
     async fn answer(&self, request: Request<Bytes>) -> Response<Bytes> {
-        if let Err((code, message)) = sigv4::verify(&request) {
-            return error(403, code, message);
+        let operation = self.operation(&request);
+        let service = if operation == "AssumeRole" { "sts" } else { "route53" };
+        let account = match sigv4::verify(&request, service) {
+            Ok(account) => account,
+            Err((code, message)) => return error(403, code, message),
+        };
+        if operation == "AssumeRole" {
+            let given = sts::assume_role(&request).map(|text| Response::new(Bytes::from(text)));
+            return given.unwrap_or_else(|| error(403, "AccessDenied", "The role may not be assumed"));
+        }
+        if !self.throttles.admit(account, operation == "ChangeResourceRecordSets") {
+            return self.refuse(400, "Throttling");
         }
         let query = query(&request);
         let query = |name: &str| query.get(name).map(String::as_str).filter(|value| !value.is_empty());
         let mut zones = self.zones.lock();
-        let answer = match (self.operation(&request), path(&request).as_slice()) {
-            ("ListHostedZones", _) => list_zones(&zones, query),
-            ("ListHostedZonesByName", _) => list_zones_by_name(&zones, query),
+        let path = path(&request);
+        let foreign = |zone: &Zone| zone.account != account && path.get(1) == Some(&zone.id.as_str());
+        if path[0] == "hostedzone" && zones.zones.iter().any(foreign) {
+            return error(403, "AccessDenied", "The hosted zone is another account's");
+        }
+        let answer = match (operation, path.as_slice()) {
+            ("ListHostedZones", _) => list_zones(&zones, account, query),
+            ("ListHostedZonesByName", _) => list_zones_by_name(&zones, account, query),
             ("GetHostedZone", [_, zone]) => get_zone(&mut zones, zone),
             ("ListResourceRecordSets", [_, zone, _]) => list_records(&mut zones, zone, query),
             ("ChangeResourceRecordSets", [_, zone, _]) => change_records(&mut zones, zone, request.body()),
@@ -107,24 +128,25 @@ fn query(request: &Request<Bytes>) -> HashMap<String, String> {
         .collect()
 }
 
-fn list_zones<'a>(zones: &Inner, query: impl Fn(&str) -> Option<&'a str>) -> Answer {
+fn list_zones<'a>(zones: &Inner, account: &str, query: impl Fn(&str) -> Option<&'a str>) -> Answer {
     let limit = max_items(query("maxitems"), 100)?;
+    let own: Vec<&Zone> = zones.zones.iter().filter(|zone| zone.account == account).collect();
     let from = match query("marker") {
-        Some(marker) => zones.zones.iter().position(|zone| zone.id == marker),
+        Some(marker) => own.iter().position(|zone| zone.id == marker),
         None => Some(0),
     };
     let from = from.ok_or_else(|| Refused::input("The marker names no hosted zone"))?;
-    let page = &zones.zones[from..];
+    let page = &own[from..];
     let next = page.get(limit).map(|zone| leaf("NextMarker", &zone.id)).unwrap_or_default();
     let marker = query("marker").map(|marker| leaf("Marker", marker)).unwrap_or_default();
-    let page: String = page.iter().take(limit).map(describe_zone).collect();
+    let page: String = page.iter().take(limit).map(|zone| describe_zone(zone)).collect();
     let body = node("HostedZones", &page) + &marker + &truncated(&next) + &next + &leaf("MaxItems", &limit.to_string());
     Ok(document("ListHostedZonesResponse", &body))
 }
 
-fn list_zones_by_name<'a>(zones: &Inner, query: impl Fn(&str) -> Option<&'a str>) -> Answer {
+fn list_zones_by_name<'a>(zones: &Inner, account: &str, query: impl Fn(&str) -> Option<&'a str>) -> Answer {
     let limit = max_items(query("maxitems"), 100)?;
-    let mut sorted: Vec<&Zone> = zones.zones.iter().collect();
+    let mut sorted: Vec<&Zone> = zones.zones.iter().filter(|zone| zone.account == account).collect();
     sorted.sort_by(|a, b| (&a.name, &a.id).cmp(&(&b.name, &b.id)));
     let start = match query("dnsname") {
         Some(name) => {

@@ -115,6 +115,8 @@ pub(super) type Sets = BTreeMap<Key, RecordSet>;
 
 pub(super) struct Zone {
     pub(super) id: String,
+    /// The access key of the account that it is in.
+    pub(super) account: &'static str,
     pub(super) name: Name,
     pub(super) private: bool,
     /// What the API shows.
@@ -148,7 +150,7 @@ impl Zones {
 
 impl Inner {
     /// Adds a zone with the NS and SOA records that Route53 makes.
-    pub(super) fn add(&mut self, id: &str, name: &Name, private: bool) {
+    pub(super) fn add(&mut self, account: &'static str, id: &str, name: &Name, private: bool) {
         let plain = name.to_plain();
         let set = |kind: &str, ttl, values: &[&str]| RecordSet {
             name: plain.clone(),
@@ -162,7 +164,7 @@ impl Inner {
         let sets: Sets =
             [ns, soa].into_iter().map(|set| ((name.clone(), set.kind.clone(), String::new()), set)).collect();
         let (id, served) = (id.to_owned(), sets.clone());
-        self.zones.push(Zone { id, name: name.clone(), private, sets, served, coming: VecDeque::new() });
+        self.zones.push(Zone { id, account, name: name.clone(), private, sets, served, coming: VecDeque::new() });
     }
 
     pub(super) fn zone(&mut self, id: &str) -> Option<&mut Zone> {
@@ -245,7 +247,7 @@ mod tests {
         let zones = Zones::new(Duration::MAX);
         let apex = Name::parse("example.com").unwrap();
         let mut inner = zones.lock();
-        inner.add("Z1", &apex, false);
+        inner.add("", "Z1", &apex, false);
         let change = inner.commit("Z1", Sets::new());
         assert_eq!(inner.is_insync(&change), Some(false));
         assert_eq!(inner.zone("Z1").unwrap().served().len(), 2);

@@ -3,6 +3,7 @@
 use std::fs;
 
 use countersign::audit::Kind;
+use countersign::sandbox::Mishap;
 use serde_json::Value;
 
 use super::rig::{BUCKET, House, copy};
@@ -29,10 +30,10 @@ async fn an_apply_writes_who_asked_before_the_order_and_what_came_of_it_after() 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_order_was_written_down_although_the_ca_refuses_it() {
     let house = House::with(&["www"]).await;
-    house.record("CAA", "example.com", "0 issue \"other.test\"");
+    house.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
     house.apply().must(3);
     assert_eq!(house.kinds(), [Kind::Verified, Kind::Ordering, Kind::Failed]);
-    assert!(house.last().record.result.unwrap().contains("[acme:caa]"));
+    assert!(house.last().record.result.unwrap().contains("[acme:unauthorized]"));
 }
 
 #[tokio::test(flavor = "multi_thread")]

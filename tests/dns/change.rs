@@ -1,9 +1,11 @@
+use std::collections::BTreeMap;
+
 use aws_config::SdkConfig;
 use countersign::dns::DnsSolver;
 use countersign::port::Solver;
 use countersign::sandbox::faults::Mishap;
 
-use super::rig::{codes, dns, sandbox, seed_multivalue, seed_txt, settings, txt, txt_sets};
+use super::rig::{codes, dns, sandbox, seed_answer, seed_txt, seed_weighted, settings, txt, txt_sets};
 
 #[tokio::test]
 async fn two_values_of_one_name_are_one_set() {
@@ -89,10 +91,36 @@ async fn a_value_that_is_gone_is_cleaned_up() {
 #[tokio::test]
 async fn a_set_with_a_routing_policy_is_left_alone_and_others_go_on() {
     let sandbox = sandbox().await;
-    seed_multivalue(&sandbox, "Z1", "many.example.test");
+    seed_weighted(&sandbox, "Z1", "many.example.test");
     let records = [txt("Z1", "many.example.test", "mine"), txt("Z1", "n.example.test", "mine")];
     let changes = dns(&sandbox).present(&records).await;
     assert_eq!(codes(&changes), ["route53:unsupported-set", "ok"]);
+}
+
+#[tokio::test]
+async fn beside_multivalue_answers_ours_come_and_go_and_theirs_stay() {
+    let sandbox = sandbox().await;
+    for id in ["cert-manager-1", "cert-manager-2"] {
+        seed_answer(&sandbox, "Z1", "n.example.test", id);
+    }
+    let before = txt_sets(&sandbox, "Z1");
+    let dns = dns(&sandbox);
+    let mine = [txt("Z1", "n.example.test", "one"), txt("Z1", "n.example.test", "two")];
+    assert_eq!(codes(&dns.present(&mine).await), ["ok"]);
+    assert_eq!(sandbox.txt("n.example.test"), ["cert-manager-1", "cert-manager-2", "one", "two"]);
+    assert_eq!(dns.present(&mine).await[0].result, Ok(String::new()), "they are there already");
+    assert_eq!(codes(&dns.clean_up(&mine).await), ["ok"]);
+    assert_eq!(txt_sets(&sandbox, "Z1"), before);
+}
+
+#[tokio::test]
+async fn more_multivalue_answers_than_route53_gives_are_refused() {
+    let sandbox = sandbox().await;
+    for at in 0..8 {
+        seed_answer(&sandbox, "Z1", "n.example.test", &format!("a{at}"));
+    }
+    let changes = dns(&sandbox).present(&[txt("Z1", "n.example.test", "mine")]).await;
+    assert_eq!(codes(&changes), ["route53:too-many-answers"]);
 }
 
 #[tokio::test]
@@ -157,7 +185,7 @@ async fn without_credentials_the_way_to_give_them_is_shown() {
         .region(aws_config::Region::new("us-east-1"))
         .endpoint_url(sandbox.route53_url())
         .build();
-    let dns = DnsSolver::new(settings(&sandbox), &bare).unwrap();
+    let dns = DnsSolver::new(settings(&sandbox), &bare, &BTreeMap::new()).unwrap();
     let mut changes = dns.present(&[txt("Z1", "n.example.test", "mine")]).await;
     let fault = changes.remove(0).result.unwrap_err();
     assert_eq!(fault.code, "aws:no-credentials", "{fault:?}");

@@ -1,10 +1,10 @@
 use std::collections::BTreeMap;
 
-use countersign::dns::{DnsSolver, Settings};
+use countersign::dns::{DnsSolver, Pin, Settings};
 use countersign::journal::RecordSet;
 use countersign::sandbox::{Options, Sandbox};
 
-use super::rig::{dns, sandbox, sdk, seed_cname, settings};
+use super::rig::{dns, sandbox, sdk, seed_cname, seed_soa, settings};
 
 async fn locate(dns: &DnsSolver, base: &str) -> Result<(String, String), String> {
     let mut all = dns.sets(&[base.to_owned()]).await;
@@ -13,6 +13,10 @@ async fn locate(dns: &DnsSolver, base: &str) -> Result<(String, String), String>
 
 fn at(zone: &str, name: &str) -> Result<(String, String), String> {
     Ok((zone.to_owned(), name.to_owned()))
+}
+
+fn pin(id: &str) -> Pin {
+    Pin { id: id.to_owned(), role: None }
 }
 
 #[tokio::test]
@@ -63,8 +67,8 @@ async fn one_bad_name_does_not_fail_the_others() {
 #[tokio::test]
 async fn a_pin_wins_and_asks_nothing() {
     let sandbox = sandbox().await;
-    let pins = BTreeMap::from([("example.test".to_owned(), "/hostedzone/Z9".to_owned())]);
-    let dns = DnsSolver::new(Settings { pins, ..settings(&sandbox) }, &sdk(&sandbox)).unwrap();
+    let pins = BTreeMap::from([("example.test".to_owned(), pin("/hostedzone/Z9"))]);
+    let dns = DnsSolver::new(Settings { pins, ..settings(&sandbox) }, &sdk(&sandbox), &BTreeMap::new()).unwrap();
     assert_eq!(locate(&dns, "example.test").await, at("Z9", "_acme-challenge.example.test"));
     assert_eq!(sandbox.log().count("ListHostedZones"), 0);
 }
@@ -73,11 +77,11 @@ async fn a_pin_wins_and_asks_nothing() {
 async fn the_zone_of_the_configuration_takes_what_no_pin_takes() {
     let sandbox = sandbox().await;
     let settings = Settings {
-        pins: BTreeMap::from([("sub.example.test".to_owned(), "Z8".to_owned())]),
+        pins: BTreeMap::from([("sub.example.test".to_owned(), pin("Z8"))]),
         hosted_zone: Some("Z9".into()),
         ..settings(&sandbox)
     };
-    let dns = DnsSolver::new(settings, &sdk(&sandbox)).unwrap();
+    let dns = DnsSolver::new(settings, &sdk(&sandbox), &BTreeMap::new()).unwrap();
     assert_eq!(locate(&dns, "sub.example.test").await, at("Z8", "_acme-challenge.sub.example.test"));
     assert_eq!(locate(&dns, "example.test").await, at("Z9", "_acme-challenge.example.test"));
     assert_eq!(sandbox.log().count("ListHostedZones"), 0);
@@ -113,6 +117,17 @@ async fn two_zones_of_one_name_ask_for_a_pin() {
 }
 
 #[tokio::test]
+async fn of_two_zones_of_one_name_the_delegated_one_is_named() {
+    let zones = vec![("Z2".to_owned(), "example.test".to_owned()), ("Z1".to_owned(), "example.test".to_owned())];
+    let sandbox = Sandbox::start(Options { zones, ..Options::default() }).await.unwrap();
+    // DNS serves the second one.
+    seed_soa(&sandbox, "Z2", "example.test", "ns-9.sandbox.test. hostmaster.sandbox.test. 1 7200 900 1209600 60");
+    let mut found = dns(&sandbox).sets(&["www.example.test".to_owned()]).await;
+    let hint = found.remove(0).unwrap_err().hint.unwrap();
+    assert!(hint.starts_with("Z1 is the one") && hint.contains("{example.test: Z1}"), "{hint}");
+}
+
+#[tokio::test]
 async fn a_name_that_no_server_answers_for_is_an_error() {
     let sandbox = sandbox().await;
     assert_eq!(locate(&dns(&sandbox), "elsewhere.test").await, Err("dns:lookup".into()));
@@ -122,5 +137,5 @@ async fn a_name_that_no_server_answers_for_is_an_error() {
 async fn a_bad_zone_id_is_refused_before_anything_is_asked() {
     let sandbox = sandbox().await;
     let bad = Settings { hosted_zone: Some("Z1/../Z2".into()), ..settings(&sandbox) };
-    assert_eq!(DnsSolver::new(bad, &sdk(&sandbox)).unwrap_err().code, "route53:bad-zone-id");
+    assert_eq!(DnsSolver::new(bad, &sdk(&sandbox), &BTreeMap::new()).unwrap_err().code, "route53:bad-zone-id");
 }

@@ -1,5 +1,7 @@
 //! A sandbox with two zones, and an adapter that talks to it.
 
+use std::collections::BTreeMap;
+
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_route53::config::Credentials;
 use countersign::dns::{DnsSolver, Settings};
@@ -33,7 +35,7 @@ pub fn settings(sandbox: &Sandbox) -> Settings {
 }
 
 pub fn dns(sandbox: &Sandbox) -> DnsSolver {
-    DnsSolver::new(settings(sandbox), &sdk(sandbox)).unwrap()
+    DnsSolver::new(settings(sandbox), &sdk(sandbox), &BTreeMap::new()).unwrap()
 }
 
 pub fn txt(zone: &str, name: &str, value: &str) -> Proof {
@@ -72,6 +74,15 @@ pub fn seed_txt(sandbox: &Sandbox, zone: &str, name: &str, ttl: u32, value: &str
     seed(sandbox, zone, name, "TXT", ttl, value, None);
 }
 
-pub fn seed_multivalue(sandbox: &Sandbox, zone: &str, name: &str) {
-    seed(sandbox, zone, name, "TXT", 60, "\"x\"", Some(("cert-manager".into(), Routing::MultiValueAnswer)));
+pub fn seed_soa(sandbox: &Sandbox, zone: &str, name: &str, value: &str) {
+    seed(sandbox, zone, name, "SOA", 900, value, None);
+}
+
+pub fn seed_weighted(sandbox: &Sandbox, zone: &str, name: &str) {
+    seed(sandbox, zone, name, "TXT", 60, "\"x\"", Some(("blue".into(), Routing::Weight(1))));
+}
+
+/// One of the multivalue answers at a name. Its value is `"id"`.
+pub fn seed_answer(sandbox: &Sandbox, zone: &str, name: &str, id: &str) {
+    seed(sandbox, zone, name, "TXT", 60, &format!("\"{id}\""), Some((id.into(), Routing::MultiValueAnswer)));
 }

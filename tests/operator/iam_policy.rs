@@ -12,9 +12,35 @@ fn statement<'v>(policy: &'v Value, sid: &str) -> &'v Value {
     policy["Statement"].as_array().unwrap().iter().find(|statement| statement["Sid"] == sid).unwrap()
 }
 
+/// The roles of the example: of the zones in general, and of one of them.
+const ROLE: &str = "arn:aws:iam::123456789012:role/countersign-dns";
+const OTHER_ROLE: &str = "arn:aws:iam::210987654321:role/countersign-dns";
+
+#[test]
+fn who_assumes_roles_may_do_that_and_nothing_else() {
+    let policy = policy(&Place::configured(), &["route53"]);
+    let statements = policy["Statement"].as_array().unwrap();
+    assert_eq!((statements.len(), &statements[0]["Action"]), (1, &serde_json::json!(["sts:AssumeRole"])));
+    assert_eq!(statements[0]["Resource"], serde_json::json!([ROLE, OTHER_ROLE]));
+}
+
+#[test]
+fn the_role_of_one_zone_may_change_that_zone_and_look_for_none() {
+    let policy = policy(&Place::configured(), &["route53", "--assume-role", OTHER_ROLE]);
+    let changes = statement(&policy, "ChallengeRecordsOnly");
+    assert_eq!(changes["Resource"], serde_json::json!(["arn:aws:route53:::hostedzone/Z9876543210EXAMPLE"]));
+    assert!(!policy.to_string().contains("ListHostedZones") && !policy.to_string().contains("sts:"), "{policy}");
+}
+
+#[test]
+fn a_role_that_the_configuration_does_not_assume_is_an_error() {
+    let ran = Place::configured().run(&["iam-policy", "route53", "--assume-role", "arn:aws:iam::1:role/x"]);
+    assert_eq!(ran.code, Some(64), "{ran:?}");
+}
+
 #[test]
 fn records_of_challenges_alone_may_be_changed_and_in_the_zones_of_the_configuration_alone() {
-    let policy = policy(&Place::configured(), &["route53"]);
+    let policy = policy(&Place::configured(), &["route53", "--assume-role", ROLE]);
     let changes = statement(&policy, "ChallengeRecordsOnly");
     assert!(!changes["Resource"].as_array().unwrap().iter().any(|arn| arn.as_str().unwrap().contains('*')));
     let condition = &changes["Condition"];
@@ -55,7 +81,7 @@ fn without_pinned_zones_the_names_still_have_to_be_those_of_challenges() {
     let (before, rest) = config.split_once("    # Hosted zones that are not looked for").unwrap();
     let after = &rest[rest.find("    # If there are any, every look-up").unwrap()..];
     place.write("countersign.yaml", &format!("{before}{after}"));
-    let policy = policy(&place, &["route53"]);
+    let policy = policy(&place, &["route53", "--assume-role", ROLE]);
     let changes = statement(&policy, "ChallengeRecordsOnly");
     assert_eq!(changes["Resource"], serde_json::json!(["arn:aws:route53:::hostedzone/*"]));
     let names = &changes["Condition"]["ForAllValues:StringLike"];

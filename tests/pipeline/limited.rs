@@ -1,10 +1,13 @@
 //! The CA's limits: what the ledger knows of them, and what the CA says when it does not.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
+use countersign::clock::SystemClock;
 use countersign::failpoint::VARIABLE;
-use countersign::ledger::{End, Ledger};
-use countersign::port::Store;
+use countersign::ledger::{End, Ledger, Order, Price};
+use countersign::name::{Identifier, LineageName};
+use countersign::port::{Clock, Store};
 use countersign::sandbox::{CaOptions, Mishap, RateLimits};
 
 use super::rig::{Lab, Ran};
@@ -147,4 +150,36 @@ fn a_paused_name_is_reported_with_its_link_and_not_tried_again_by_itself() {
     let forced = lab.run(&["apply", "--auto-approve", "--force", "a", "--reason", "unpaused"]);
     assert_eq!((forced.code, lab.live("a")), (Some(0), Some(1)), "{forced:?}");
     assert_eq!(ledger(&lab).waits, []);
+}
+
+/// What others of the account ordered for the domain an hour ago.
+fn used(lab: &Lab, certificates: usize) {
+    let at = SystemClock.now() - time::Duration::HOUR;
+    let orders = (0..certificates).map(|n| Order {
+        at,
+        directory: lab.sandbox.directory_url(),
+        lineage: LineageName::parse(&format!("used{n}")).unwrap(),
+        identifiers: BTreeSet::from([Identifier::parse(&format!("used{n}.example.com")).unwrap()]),
+        price: Price::New,
+        end: End::Issued,
+    });
+    lab.store().write_ledger(&Ledger { orders: orders.collect(), ..Ledger::default() }).unwrap();
+}
+
+#[test]
+fn of_fifty_new_names_of_a_domain_five_fit_beside_forty_five_and_each_of_the_rest_has_its_date() {
+    let lab = Lab::new();
+    let limits = "root: ca-root.pem, limits: {orders_per_account: 300/3h, certificates_per_domain: 50/7d}";
+    lab.write("countersign.yaml", &lab.read("countersign.yaml").replace("root: ca-root.pem", limits));
+    used(&lab, 45);
+    let names: Vec<(String, String)> = (0..50).map(|at| (format!("n{at}"), format!("n{at}.example.com"))).collect();
+    lab.list(&names.iter().map(|(name, domain)| (name.as_str(), domain.as_str())).collect::<Vec<_>>());
+    let planned = lab.run(&["plan"]);
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.sandbox.issued().len(), deferred(&ran)), (Some(0), 5, 45), "{ran:?}");
+    let dates: BTreeSet<&str> =
+        planned.out.lines().filter_map(|line| line.split_once("next try ")).map(|(_, date)| date).collect();
+    assert!(dates.len() > 40, "one each 202 minutes: {dates:?}");
+    let doctor = lab.ask(&["doctor"]).1;
+    assert!(doctor.contains("orders left") && doctor.contains("50 of 50 this week for example.com"), "{doctor}");
 }

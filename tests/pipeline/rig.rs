@@ -10,7 +10,7 @@ use countersign::journal::Entry;
 use countersign::name::LineageName;
 use countersign::port::{Clock, Inventory, Store};
 use countersign::sandbox::repo::{ConfigRepo, Signer};
-use countersign::sandbox::{ACCESS_KEY, CaOptions, Options, RenewalWindow, SECRET_KEY, Sandbox};
+use countersign::sandbox::{ACCESS_KEY, CaOptions, Options, RecordSet, RenewalWindow, SECRET_KEY, Sandbox};
 use countersign::store::FileStore;
 use tempfile::TempDir;
 use time::OffsetDateTime;
@@ -223,6 +223,13 @@ buckets:
     /// The version that is live.
     pub fn live(&self, name: &str) -> Option<u64> {
         self.inventory().live.get(&lineage(name)).map(|stored| stored.meta.version)
+    }
+
+    /// Puts a CAA record at a name of `example.com`, instead of the one that is there.
+    pub fn caa(&self, name: &str, value: &str) {
+        let (name, kind, values) = (name.to_owned(), "CAA".to_owned(), vec![value.to_owned()]);
+        let set = RecordSet { name, kind, ttl: 60, values, routing: None };
+        self.sandbox.seed_record(ZONES[0].0, set).unwrap();
     }
 
     /// The night after: nobody has to back off any more.

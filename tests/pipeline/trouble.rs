@@ -269,3 +269,19 @@ fn an_order_that_the_ca_forgot_is_begun_anew_with_a_new_key() {
     lab.run_with(&["apply", "--auto-approve"], &crash);
     assert_ne!(lab.entry("www").unwrap().attempt.unwrap().intent.csr, csr);
 }
+
+#[test]
+fn a_name_that_caa_records_close_to_the_ca_is_not_ordered_until_they_open() {
+    let lab = Lab::new();
+    lab.list(&[("net", "www.example.net"), ("www", "www.example.com")]);
+    lab.caa("example.com", r#"0 issue "other-ca.test""#);
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.count("newOrder"), lab.live("net")), (Some(3), 1, Some(1)), "{ran:?}");
+    let bad = ran.bad();
+    let named = "[caa:forbidden] issue: www.example.com: the CAA record of example.com forbids the order";
+    assert!(bad.len() == 1 && bad[0].contains(named), "{bad:?}");
+    lab.caa("example.com", r#"0 issue "sandbox.test""#);
+    lab.forget_back_off();
+    lab.done();
+    assert_eq!((lab.count("newOrder"), lab.live("www")), (2, Some(1)));
+}

@@ -4,6 +4,7 @@ mod account;
 mod bad_input;
 mod change;
 mod crash;
+mod cross_account;
 mod exec;
 mod http01;
 mod iam;

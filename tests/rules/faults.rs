@@ -378,38 +378,51 @@ pub const FAULTS: &[Fault] = &[
     row(
         "D1",
         "`Throttling`, `PriorRequestNotComplete`",
-        "Waited out; one change at a time for each zone, polls of all changes below five a second",
-        Partly(
-            &["throttling_is_waited_out", "the_polls_of_many_changes_together_stay_below_five_a_second"],
-            "one request bucket for each account, with a pace that adapts",
-        ),
+        "One bucket for all requests to an AWS account, at a pace that is halved at each refusal and grows again; waited \
+         out for 5 min. Accounts do not wait for each other; one change at a time for each zone, and all polls take half \
+         of the pace at most",
+        By(&[
+            "throttling_is_waited_out",
+            "the_pace_settles_at_what_others_leave_of_an_account",
+            "many_zones_find_their_pace_under_two_buckets",
+            "an_account_without_room_does_not_hold_the_other",
+            "zones_of_one_account_share_a_pace_whatever_the_role",
+            "the_polls_of_many_changes_take_half_of_the_pace_together",
+        ]),
     ),
     row(
         "D2",
         "A change stays PENDING for ever",
-        "After 300 s the lineage fails without a challenge, so no failed validation is counted; other zones go on",
-        Partly(
-            &[
-                "a_change_that_never_settles_costs_no_failed_validation",
-                "a_zone_that_does_not_settle_does_not_hold_the_others",
-            ],
-            "the zone's servers are not asked before it is given up",
-        ),
+        "After 300 s the zone's servers are asked: what all of them answer goes on. Else the lineage fails without a \
+         challenge, so no failed validation is counted; other zones go on",
+        By(&[
+            "a_change_that_stays_pending_is_believed_to_the_servers_that_answer_it",
+            "a_change_that_never_settles_costs_no_failed_validation",
+            "a_zone_that_does_not_settle_does_not_hold_the_others",
+        ]),
     ),
     row(
         "D3",
         "The zone is not delegated to Route53",
-        "To be told before the order",
-        Partly(&[], "the comparison with the parent zone"),
+        "`doctor` and `plan --probe` compare the servers that the world sees with those of the hosted zone, and ask each \
+         for the zone's SOA; the fault names both sets. A run that goes on all the same sees it at the servers before it \
+         answers a challenge",
+        By(&[
+            "servers_that_serve_another_zone_of_the_name_are_an_error_with_both_sets",
+            "servers_of_other_names_that_serve_the_same_zone_are_only_told",
+            "a_domain_that_is_delegated_to_nobody_who_answers_is_an_error",
+            "one_server_without_the_value_is_named_with_what_it_answered",
+        ]),
     ),
     row(
         "D4",
         "Public, private and double zones",
-        "The longest public zone; of two with one name a pin decides",
+        "The longest public zone; of two with one name a pin decides, and the fault says which one is delegated",
         By(&[
             "the_chosen_zone_holds_the_name_and_no_longer_one_does",
             "a_private_zone_is_not_taken",
             "two_zones_of_one_name_ask_for_a_pin",
+            "of_two_zones_of_one_name_the_delegated_one_is_named",
         ]),
     ),
     row(
@@ -421,8 +434,13 @@ pub const FAULTS: &[Fault] = &[
     row(
         "D6",
         "Multivalue sets at the name",
-        "Left alone; the lineage fails and says why",
-        By(&["a_set_with_a_routing_policy_is_left_alone_and_others_go_on"]),
+        "Each value of ours is one more of them, and goes again by its own set identifier; refused where more than eight \
+         would stand, since Route53 answers no more",
+        By(&[
+            "beside_multivalue_answers_ours_come_and_go_and_theirs_stay",
+            "beside_multivalue_answers_each_value_is_one_more_and_others_stay",
+            "more_multivalue_answers_than_route53_gives_are_refused",
+        ]),
     ),
     row(
         "D7",
@@ -491,8 +509,10 @@ pub const FAULTS: &[Fault] = &[
     row(
         "D14",
         "CAA forbids",
-        "`plan --probe` and `doctor` say so with the record; the CA's refusal counts as the lineage's failure",
+        "Looked up before an order: the lineage fails with the record and what it should say, and the CA hears nothing. \
+         `plan --probe` and `doctor` say the same",
         By(&[
+            "a_name_that_caa_records_close_to_the_ca_is_not_ordered_until_they_open",
             "plan_probe_names_the_record_that_would_stop_an_order_before_it_is_made",
             "a_caa_record_for_another_ca_forbids",
         ]),
@@ -665,7 +685,7 @@ pub const FAULTS: &[Fault] = &[
     row(
         "A18",
         "An order is born ready",
-        "No DNS at all",
+        "No record is looked for, written or waited for",
         By(&[
             "a_name_that_the_ca_still_trusts_needs_no_dns",
             "a_reused_authorization_has_no_challenge",

@@ -9,7 +9,7 @@ use crate::bucket::Safety;
 use crate::ca::AcmeCa;
 use crate::caa;
 use crate::cli::output::counted;
-use crate::cli::probe::{self, Applicants, Outlook, Probe};
+use crate::cli::probe::{self, Applicants, Found, Outlook};
 use crate::cli::runtime::runtime;
 use crate::cli::{source, wire};
 use crate::clock::SystemClock;
@@ -140,18 +140,32 @@ async fn identities(config: &Config, sheet: &mut Sheet<'_>) {
     }
 }
 
+/// Zones and delegation: what is wrong with a zone is told once, however many names are in it.
 async fn zones(config: &Config, certificates: &[&Certificate], sheet: &mut Sheet<'_>) {
     let probes = match wire::dns(config).await {
         Ok(dns) => probe::zones(&dns, certificates).await,
         Err(fault) => return sheet.add(Checked::of("zone", State::Fail, &fault)),
     };
-    let missing: Vec<&Probe> = probes.iter().filter(|probe| probe.outlook() == Outlook::Bad).collect();
-    if missing.is_empty() {
-        sheet.add(Checked::ok("zone", format!("{} names have their hosted zones", probes.len())));
+    let mut told: BTreeMap<String, (State, Option<String>, BTreeSet<&str>)> = BTreeMap::new();
+    for probe in &probes {
+        let (why, state, fix) = match &probe.found {
+            Found::Fault(fault) => (fault.to_string(), State::Fail, fault.hint.clone()),
+            Found::Doubt { why, .. } => {
+                let fix = "let the registrar or the parent zone name the servers of the hosted zone, and no others";
+                (why.clone(), State::Warn, Some(fix.to_owned()))
+            }
+            Found::Zone(_) | Found::Caa(_) => continue,
+        };
+        told.entry(why).or_insert((state, fix, BTreeSet::new())).2.insert(probe.identifier.base());
     }
-    for probe in missing {
-        let fix = if let probe::Found::Fault(fault) = &probe.found { fault.hint.clone() } else { None };
-        sheet.add(Checked { check: "zone", state: State::Fail, fact: probe.fact(), fix });
+    if told.is_empty() {
+        let asked = if config.dns.route53.nameservers.is_empty() { ", and the world asks them" } else { "" };
+        sheet.add(Checked::ok("zone", format!("{} names have their hosted zones{asked}", probes.len())));
+    }
+    for (why, (state, fix, names)) in told {
+        let first = names.iter().next().copied().unwrap_or_default();
+        let who = if names.len() > 1 { format!("{first} and {} more", names.len() - 1) } else { first.to_owned() };
+        sheet.add(Checked { check: "zone", state, fact: format!("{who}: {why}"), fix });
     }
 }
 

@@ -4,7 +4,7 @@ use aws_lc_rs::{constant_time, hmac};
 use bytes::Bytes;
 use http::{Request, header};
 
-use super::super::{ACCESS_KEY, SECRET_KEY};
+use super::super::{ACCESS_KEY, OTHER_ACCESS_KEY, OTHER_SECRET_KEY, SECRET_KEY};
 use crate::name::{Digest, hex};
 
 /// The access key id in the `Authorization` header.
@@ -13,8 +13,8 @@ pub(super) fn access_key(request: &Request<Bytes>) -> Option<&str> {
     credential.split('/').next()
 }
 
-/// The code and the message of the refusal.
-pub(super) fn verify(request: &Request<Bytes>) -> Result<(), (&'static str, &'static str)> {
+/// Whose request it is: the access key. Else the code and the message of the refusal.
+pub(super) fn verify(request: &Request<Bytes>, service: &str) -> Result<&'static str, (&'static str, &'static str)> {
     const MISSING: (&str, &str) = ("MissingAuthenticationToken", "Missing Authentication Token");
     const INCOMPLETE: (&str, &str) = ("IncompleteSignature", "The Authorization header is not complete");
     const WRONG: (&str, &str) = ("SignatureDoesNotMatch", "The request signature we calculated does not match");
@@ -23,14 +23,15 @@ pub(super) fn verify(request: &Request<Bytes>) -> Result<(), (&'static str, &'st
     let credential = part(authorization, "Credential").ok_or(INCOMPLETE)?;
     let signed = part(authorization, "SignedHeaders").ok_or(INCOMPLETE)?;
     let signature = part(authorization, "Signature").ok_or(INCOMPLETE)?;
-    let [access_key, date, region, service, "aws4_request"] = credential.split('/').collect::<Vec<_>>()[..] else {
+    let [access_key, date, region, of, "aws4_request"] = credential.split('/').collect::<Vec<_>>()[..] else {
         return Err(INCOMPLETE);
     };
-    if access_key != ACCESS_KEY {
-        return Err(("InvalidClientTokenId", "The security token included in the request is invalid"));
-    }
-    if (region, service) != ("us-east-1", "route53") {
-        return Err(("SignatureDoesNotMatch", "Credential should be scoped to us-east-1 and route53"));
+    let (access_key, secret) = [(ACCESS_KEY, SECRET_KEY), (OTHER_ACCESS_KEY, OTHER_SECRET_KEY)]
+        .into_iter()
+        .find(|(known, _)| *known == access_key)
+        .ok_or(("InvalidClientTokenId", "The security token included in the request is invalid"))?;
+    if (region, of) != ("us-east-1", service) {
+        return Err(("SignatureDoesNotMatch", "Credential should be scoped to us-east-1 and to this service"));
     }
     if !signed.split(';').any(|name| name == "host") {
         return Err(INCOMPLETE);
@@ -39,10 +40,11 @@ pub(super) fn verify(request: &Request<Bytes>) -> Result<(), (&'static str, &'st
     let canonical = Digest::of(canonical_request(request, signed).as_bytes()).to_hex();
     let scope = format!("{date}/{region}/{service}/aws4_request");
     let text = format!("AWS4-HMAC-SHA256\n{stamp}\n{scope}\n{canonical}");
-    let first = format!("AWS4{SECRET_KEY}").into_bytes();
+    let first = format!("AWS4{secret}").into_bytes();
     let steps = [date, region, service, "aws4_request", text.as_str()];
     let expected = hex(&steps.into_iter().fold(first, |key, step| mac(&key, step)));
-    constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).map_err(|_| WRONG)
+    constant_time::verify_slices_are_equal(expected.as_bytes(), signature.as_bytes()).map_err(|_| WRONG)?;
+    Ok(access_key)
 }
 
 fn mac(key: &[u8], text: &str) -> Vec<u8> {

@@ -7,6 +7,7 @@ use std::time::Duration as Wait;
 
 use async_trait::async_trait;
 use countersign::apply::{Ports, Stop, apply};
+use countersign::caa::{Applicant, RecordSet};
 use countersign::diag::Place;
 use countersign::event::{Event, Listener};
 use countersign::fault::Fault;
@@ -18,7 +19,9 @@ use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::outcome::Outcome;
 use countersign::plan::limits::{Limits, LimitsMode};
 use countersign::plan::{Basis, Choices, FORMAT, Mode, Observed, Plan, provided::Provided, steps};
-use countersign::port::{Answer, Authorization, Ca, Change, Clock, Order, OrderRequest, RenewalInfo, Solver, Store};
+use countersign::port::{
+    Answer, Authorization, Ca, Caa, Change, Clock, Order, OrderRequest, RenewalInfo, Solver, Store,
+};
 use countersign::secret::Secret;
 use countersign::store::FileStore;
 use rcgen::{
@@ -120,6 +123,7 @@ impl World {
         let ports = Ports {
             cas: BTreeMap::from([(AUTHORITY.to_owned(), self.ca.clone() as Arc<dyn Ca>)]),
             solvers: BTreeMap::from([(ChallengeType::Dns01, Arc::new(NoSolver) as Arc<dyn Solver>)]),
+            caa: Arc::new(NoCaa) as Arc<dyn Caa>,
             store: self.store.clone(),
             targets: BTreeMap::new(),
             unreachable: BTreeMap::new(),
@@ -284,6 +288,10 @@ impl Ca for TestCa {
         Ok(BTreeSet::new())
     }
 
+    async fn applicant(&self, _: BTreeSet<ChallengeType>) -> Result<Applicant, Fault> {
+        Err(Fault::new("acme:unreachable", "CAA records have no name for this CA"))
+    }
+
     async fn revoke(&self, _: &str, _: RevocationReason, _: Option<&Secret>) -> Result<(), Fault> {
         Err(Fault::new("acme:unreachable", "nothing is revoked here"))
     }
@@ -291,6 +299,16 @@ impl Ca for TestCa {
     async fn certificate(&self, url: &str, _: Option<&str>) -> Result<String, Fault> {
         let number: usize = url.rsplit('/').next().unwrap().parse().unwrap();
         Ok(self.desk.issued.lock().unwrap()[number].clone())
+    }
+}
+
+/// Nobody asks for CAA records of a CA that they have no name for.
+struct NoCaa;
+
+#[async_trait]
+impl Caa for NoCaa {
+    async fn relevant(&self, names: &[String]) -> Vec<Result<Option<RecordSet>, Fault>> {
+        vec![Ok(None); names.len()]
     }
 }
 

@@ -18,6 +18,9 @@ use super::web::{Background, Web};
 use super::xml::{Element, tag};
 use super::zone::{self, Action, Change, Key, Set, Zone};
 
+/// The access key of the lab's own account.
+const LAB: &str = "lab";
+
 /// One request that reached the judge.
 #[derive(Clone, Debug)]
 pub struct Call {
@@ -53,6 +56,8 @@ struct Bench {
 struct State {
     visible: BTreeMap<String, Zone>,
     changes: Vec<Submitted>,
+    /// Access keys of the accounts that zones are in, but for those of the lab's own.
+    owners: BTreeMap<String, String>,
     insync_after: usize,
     refusals: BTreeMap<String, (usize, Refusal)>,
     calls: Vec<Call>,
@@ -91,7 +96,16 @@ impl Judge {
 
     /// A public hosted zone. Returns its id.
     pub fn create_zone(&self, name: &str) -> String {
-        self.background.block_on(self.bench.create_zone(name)).expect("moto makes a zone")
+        self.background.block_on(self.bench.create_zone(name, LAB)).expect("moto makes a zone")
+    }
+
+    /// A public hosted zone in the account of a role. Returns its id.
+    pub fn create_zone_by(&self, role: &str, name: &str) -> String {
+        let made = async {
+            let key = self.bench.assume(role).await?;
+            self.bench.create_zone(name, &key).await
+        };
+        self.background.block_on(made).expect("moto makes a zone in another account")
     }
 
     /// A bucket with versioning, closed to the public.
@@ -195,15 +209,28 @@ impl Bench {
         self.state.lock().expect("no test thread panics while it holds the state")
     }
 
-    async fn create_zone(&self, name: &str) -> Result<String, String> {
+    /// The access key that STS gives for a role.
+    async fn assume(&self, role: &str) -> Result<String, String> {
+        let form = format!("Action=AssumeRole&Version=2011-06-15&RoleSessionName=lab&RoleArn={role}");
+        let answer = Element::parse(&self.ask(LAB, Method::POST, "/", form, "sts", "us-east-1").await?)?;
+        let given = answer.child("AssumeRoleResult").and_then(|result| result.child("Credentials"));
+        given
+            .and_then(|given| given.text_of("AccessKeyId"))
+            .map(str::to_owned)
+            .ok_or_else(|| "no credentials".to_owned())
+    }
+
+    async fn create_zone(&self, name: &str, key: &str) -> Result<String, String> {
         let body = format!(
             "<CreateHostedZoneRequest xmlns=\"{NAMESPACE}\">{}{}</CreateHostedZoneRequest>",
             tag("Name", name),
             tag("CallerReference", name)
         );
-        let answer = self.ask_route53(Method::POST, "/2013-04-01/hostedzone", body).await?;
+        let answer = self.ask(key, Method::POST, "/2013-04-01/hostedzone", body, "route53", "us-east-1").await?;
+        let answer = Element::parse(&answer)?;
         let zone = answer.child("HostedZone").ok_or("no HostedZone in the answer")?;
         let id = zone.text_of("Id").ok_or("no Id in the answer")?.replace("/hostedzone/", "Z");
+        self.state().owners.insert(in_moto(&id).to_owned(), key.to_owned());
         let broken = self.zone(&id, name).await?;
         let mended = with_soa(&broken);
         self.store(&id, &broken, &mended).await?;
@@ -215,12 +242,12 @@ impl Bench {
         let location = tag("LocationConstraint", region);
         let create = format!("<CreateBucketConfiguration>{location}</CreateBucketConfiguration>");
         let versioning = "<VersioningConfiguration><Status>Enabled</Status></VersioningConfiguration>".to_owned();
-        self.ask(Method::PUT, &format!("/{name}"), create, "s3", region).await?;
-        self.ask(Method::PUT, &format!("/{name}?versioning"), versioning, "s3", region).await?;
+        self.ask(LAB, Method::PUT, &format!("/{name}"), create, "s3", region).await?;
+        self.ask(LAB, Method::PUT, &format!("/{name}?versioning"), versioning, "s3", region).await?;
         let parts = ["BlockPublicAcls", "IgnorePublicAcls", "BlockPublicPolicy", "RestrictPublicBuckets"];
         let parts: String = parts.map(|part| tag(part, "true")).concat();
         let block = format!("<PublicAccessBlockConfiguration>{parts}</PublicAccessBlockConfiguration>");
-        self.ask(Method::PUT, &format!("/{name}?publicAccessBlock"), block, "s3", region).await?;
+        self.ask(LAB, Method::PUT, &format!("/{name}?publicAccessBlock"), block, "s3", region).await?;
         Ok(())
     }
 
@@ -231,12 +258,15 @@ impl Bench {
     }
 
     async fn ask_route53(&self, method: Method, path: &str, body: String) -> Result<Element, String> {
-        Element::parse(&self.ask(method, path, body, "route53", "us-east-1").await?)
+        let id = path.split('/').nth(3).unwrap_or_default();
+        let key = self.state().owners.get(id).cloned().unwrap_or_else(|| LAB.to_owned());
+        Element::parse(&self.ask(&key, method, path, body, "route53", "us-east-1").await?)
     }
 
     /// A request of our own to moto, which wants an Authorization header but does not check the signature.
     async fn ask(
         &self,
+        key: &str,
         method: Method,
         path: &str,
         body: String,
@@ -244,10 +274,11 @@ impl Bench {
         region: &str,
     ) -> Result<Bytes, String> {
         let authorization = format!(
-            "AWS4-HMAC-SHA256 Credential=lab/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
+            "AWS4-HMAC-SHA256 Credential={key}/20260101/{region}/{service}/aws4_request, SignedHeaders=host, Signature=0"
         );
+        let kind = if service == "sts" { "application/x-www-form-urlencoded" } else { "text/xml" };
         let request = http::Request::builder().method(method).uri(format!("{}{path}", self.moto));
-        let request = request.header(header::AUTHORIZATION, authorization).header(header::CONTENT_TYPE, "text/xml");
+        let request = request.header(header::AUTHORIZATION, authorization).header(header::CONTENT_TYPE, kind);
         let answer = self.web.send(request.body(Bytes::from(body)).map_err(|e| e.to_string())?).await?;
         if answer.status().is_success() { Ok(answer.into_body()) } else { Err(format!("moto answered {answer:?}")) }
     }

@@ -122,7 +122,7 @@ fn a_limit_that_is_none_is_refused() {
 #[test]
 fn a_list_may_name_what_is_built_in_and_what_is_defined() {
     let text = format!(
-        "{SMALLEST}authorities: {{lab: {{directory: \"https://127.0.0.1:14000/dir\"}}}}\nbuckets: {{certs: {{bucket: vtime-certs}}}}\n"
+        "{SMALLEST}authorities: {{lab: {{directory: \"https://127.0.0.1:14000/dir\"}}}}\nbuckets: {{certs: {{bucket: example-certs}}}}\n"
     );
     let known = read(&text).known();
     assert_eq!(known.authorities.into_iter().collect::<Vec<_>>(), ["lab", "letsencrypt", "letsencrypt-staging"]);

@@ -37,7 +37,7 @@ def lego(lab, names):
             "LEGO_CA_CERTIFICATES": lab.facts["ca_root"],
         }
         argv = [
-            "lego", "--server", lab.facts["directory"], "--accept-tos", "--email", "ops@vtime.net",
+            "lego", "--server", lab.facts["directory"], "--accept-tos", "--email", "ops@lab.test",
             "--path", lab.dir / "lego", "--dns", "route53", "--dns.disable-cp", "--dns.resolvers", lab.facts["nameserver"],
         ]
         return reduce(add, [run([*argv, "-d", f"n{at}.example.com", "run"], ".", env) for at in range(names)])

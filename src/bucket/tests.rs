@@ -57,7 +57,7 @@ fn refusal(status: &str, code: &str) -> String {
 
 fn settings(endpoint: Option<String>) -> Settings {
     Settings {
-        bucket: "vtime-certs".into(),
+        bucket: "example-certs".into(),
         prefix: "certs/".into(),
         region: Some("eu-west-1".into()),
         endpoint,
@@ -86,7 +86,7 @@ async fn a_write_carries_condition_checksum_encryption_owner_and_metadata() {
     assert_eq!(put(&endpoint, Condition::Absent).await, Ok(Written::Done("\"1\"".into())));
     let asked = endpoint.asked().remove(0);
     let expected = [
-        "put /vtime-certs/certs/www/current.json",
+        "put /example-certs/certs/www/current.json",
         "\r\nif-none-match: *\r\n",
         // printf '{}' | openssl dgst -sha256 -binary | base64
         "\r\nx-amz-checksum-sha256: RBNvo1WzZ4oRRq0W9+hknpT7T8If536DEMBg9hyq/4o=\r\n",
@@ -132,7 +132,7 @@ async fn a_denied_write_names_bucket_key_and_permission() {
     let endpoint = Endpoint::new(&[refusal("403 Forbidden", "AccessDenied")]);
     let fault = put(&endpoint, Condition::Absent).await.unwrap_err();
     assert_eq!((fault.code.as_str(), fault.retry), ("s3:AccessDenied", Retry::Never));
-    assert_eq!(fault.message, "failed to write `certs/www/current.json` in bucket `vtime-certs`: the reason");
+    assert_eq!(fault.message, "failed to write `certs/www/current.json` in bucket `example-certs`: the reason");
     assert!(fault.hint.unwrap().contains("s3:PutObject"));
 }
 

@@ -170,7 +170,7 @@ async fn the_state_of_an_account_is_told_while_its_key_changes() {
     sandbox.faults().script("keyChange", 1, Mishap::Unreached);
     ca.change_key().await.unwrap_err();
     let state = ca.account_state().await.unwrap().unwrap();
-    assert_eq!((state.status.as_str(), state.contact), ("valid", vec!["mailto:ops@vtime.net".to_owned()]));
+    assert_eq!((state.status.as_str(), state.contact), ("valid", vec!["mailto:ops@lab.test".to_owned()]));
     assert!(accounts.kept().next.is_some());
 }
 
@@ -221,5 +221,5 @@ async fn the_contact_is_told_when_the_account_is_made() {
     let ca = open(&sandbox, &Arc::default());
     ca.register().await.unwrap();
     assert_eq!(sandbox.log().counts().get("account"), None, "{}", json!(sandbox.log().counts()));
-    assert_eq!(ca.account_state().await.unwrap().unwrap().contact, ["mailto:ops@vtime.net"]);
+    assert_eq!(ca.account_state().await.unwrap().unwrap().contact, ["mailto:ops@lab.test"]);
 }

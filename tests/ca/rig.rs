@@ -98,7 +98,7 @@ pub fn settings(directory: &str, root: &str) -> Settings {
         authority: "lab".into(),
         directory: directory.into(),
         root_pem: Some(root.as_bytes().to_vec()),
-        contact: vec!["mailto:ops@vtime.net".into()],
+        contact: vec!["mailto:ops@lab.test".into()],
         timeout: Duration::from_secs(20),
         external_account: None,
         preferred_chain: None,

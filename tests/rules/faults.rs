@@ -616,11 +616,9 @@ pub const FAULTS: &[Fault] = &[
     row(
         "A11",
         "An intermediate that does not cover the leaf",
-        "Quarantined, never published",
-        Partly(
-            &["an_issuer_that_ends_before_the_leaf_is_refused", "an_issuer_that_may_not_sign_is_refused"],
-            "directories do not tell how long a profile lasts, so the lifetime is not compared with it",
-        ),
+        "Quarantined, never published. A lifetime is not held against the profile: the directory describes profiles in \
+         words for people (draft-ietf-acme-profiles), and states no duration",
+        By(&["an_issuer_that_ends_before_the_leaf_is_refused", "an_issuer_that_may_not_sign_is_refused"]),
     ),
     row(
         "A12",

@@ -14,6 +14,17 @@ use crate::fault::{Fault, Retry};
 /// Fails with `config:unreadable`, or `config:writable` if group or others may write it. The file that is judged
 /// is the one that is read, also if the path changes in between.
 pub fn read(path: &Path) -> Result<String, Fault> {
+    open(path, |_| Ok(()))
+}
+
+/// The text of a file that nobody but its owner may read or write, such as a private key.
+///
+/// Fails as [`read`] does, and with `config:readable` if group or others may read it.
+pub fn read_private(path: &Path) -> Result<String, Fault> {
+    open(path, |mode| if mode & 0o044 == 0 { Ok(()) } else { Err(readable(path, mode)) })
+}
+
+fn open(path: &Path, judge: impl FnOnce(u32) -> Result<(), Fault>) -> Result<String, Fault> {
     let unreadable = |error: std::io::Error| {
         Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
             .caused_by(&error)
@@ -25,6 +36,7 @@ pub fn read(path: &Path) -> Result<String, Fault> {
     if mode & 0o022 != 0 {
         return Err(writable(path, mode));
     }
+    judge(mode)?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(unreadable)?;
     debug!(path = %path.display(), bytes = text.len(), "read");
@@ -38,13 +50,22 @@ fn writable(path: &Path, mode: u32) -> Fault {
         .retry(Retry::Never)
 }
 
+fn readable(path: &Path, mode: u32) -> Fault {
+    let message = format!("`{}` may be read by others than its owner (mode {mode:04o})", path.display());
+    Fault::new("config:readable", message)
+        .hint(format!("make a new key if somebody may have read it, then run `chmod go-rwx {}`", path.display()))
+        .retry(Retry::Never)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
 
     use super::*;
 
-    fn read_with_mode(mode: u32) -> Result<String, String> {
+    type Read = fn(&Path) -> Result<String, Fault>;
+
+    fn with_mode(read: Read, mode: u32) -> Result<String, String> {
         let file = tempfile::NamedTempFile::new().unwrap();
         std::fs::write(file.path(), "version: 1\n").unwrap();
         std::fs::set_permissions(file.path(), Permissions::from_mode(mode)).unwrap();
@@ -53,13 +74,20 @@ mod tests {
 
     #[test]
     fn a_file_that_only_its_owner_may_write_is_read() {
-        assert_eq!(read_with_mode(0o644).as_deref(), Ok("version: 1\n"));
+        assert_eq!(with_mode(read, 0o644).as_deref(), Ok("version: 1\n"));
     }
 
     #[test]
     fn a_file_that_group_or_others_may_write_is_refused() {
         let modes = [0o664, 0o646, 0o620, 0o602];
-        assert!(modes.into_iter().all(|mode| read_with_mode(mode).is_err_and(|code| code == "config:writable")));
+        assert!(modes.into_iter().all(|mode| with_mode(read, mode).is_err_and(|code| code == "config:writable")));
+    }
+
+    #[test]
+    fn a_private_file_that_group_or_others_may_read_is_refused() {
+        assert!([0o600, 0o400].into_iter().all(|mode| with_mode(read_private, mode).is_ok()));
+        let told = [0o640, 0o604, 0o444, 0o660].map(|mode| with_mode(read_private, mode).unwrap_err());
+        assert_eq!(told, ["config:readable", "config:readable", "config:readable", "config:writable"]);
     }
 
     #[test]

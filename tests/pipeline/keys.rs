@@ -163,8 +163,10 @@ fn a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays() {
     lab.done();
     let text = lab.read("nginx.key");
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
-    let cases: [(&str, u32, &str); 4] = [
+    let cases: [(&str, u32, &str); 6] = [
         (&text, 0o666, "may be written by others than its owner (mode 0666) [key:unusable]"),
+        (&text, 0o640, "may be read by others than its owner (mode 0640) [key:unusable]"),
+        (&text, 0o604, "chmod go-rwx"),
         ("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", 0o600, "[key:unusable]"),
         (&p384, 0o600, "is ecdsa-p384, the list says ecdsa-p256 [key:type]"),
         ("", 0o600, "[key:unusable]"),

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use countersign::failpoint::VARIABLE;
 use countersign::sandbox::{CaOptions, RecordSet};
 
-use super::rig::{Lab, Ran};
+use super::rig::{Lab, Ran, until};
 
 const WWW: (&str, &str) = ("www", "domains: [www.example.com, example.com], challenge: http-01");
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
@@ -20,7 +20,7 @@ struct WebServer {
     port: u16,
     /// Path and host of each request, with the mode of the file.
     asked: Arc<Mutex<Vec<String>>>,
-    /// Instead of the files.
+    /// Instead of the files. Who holds it holds every answer back.
     answer: Arc<Mutex<Option<&'static str>>>,
 }
 
@@ -32,8 +32,8 @@ impl WebServer {
         let server = Self { port, asked: Arc::clone(&asked), answer: Arc::clone(&answer) };
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (folder, answer) = (folder.lock().unwrap().clone(), *answer.lock().unwrap());
-                let _ = reply(stream, &folder, answer, &asked);
+                let folder = folder.lock().unwrap().clone();
+                let _ = reply(stream, &folder, &answer, &asked);
             }
         });
         server
@@ -47,7 +47,7 @@ impl WebServer {
 fn reply(
     mut stream: TcpStream,
     folder: &Path,
-    answer: Option<&str>,
+    answer: &Mutex<Option<&str>>,
     asked: &Mutex<Vec<String>>,
 ) -> std::io::Result<()> {
     let head: Vec<String> =
@@ -57,6 +57,7 @@ fn reply(
     let file = folder.join(path.strip_prefix("/.well-known/acme-challenge/").unwrap_or("none"));
     let mode = file.metadata().map(|about| about.permissions().mode() & 0o777).unwrap_or_default();
     asked.lock().unwrap().push(format!("{path} {} {mode:o}", host.unwrap_or_default()));
+    let answer = *answer.lock().unwrap();
     let (status, body) = match (answer, fs::read_to_string(&file)) {
         (Some(answer), _) => return stream.write_all(answer.as_bytes()),
         (None, Ok(body)) => ("200 OK", body),
@@ -181,6 +182,21 @@ fn a_list_that_asks_for_http_01_without_a_folder_is_refused() {
     let ran = lab.apply();
     assert_eq!(ran.code, Some(4), "{ran:?}");
     assert!(ran.err.contains("unanswered-challenge"), "{ran:?}");
+}
+
+#[test]
+fn a_web_server_that_hangs_does_not_hold_a_run_that_was_told_to_stop_and_no_file_is_left() {
+    let (lab, server) = lab();
+    let held = server.answer.lock().unwrap();
+    let run = lab.start(&APPLY);
+    until("the look at the file", || !server.asked().is_empty());
+    assert!(files(&lab) > 0);
+    run.signal("TERM");
+    let ran = run.end();
+    assert_eq!((ran.code, lab.count("newOrder"), files(&lab)), (Some(130), 0, 0), "{ran:?}");
+    drop(held);
+    lab.done();
+    assert_eq!((files(&lab), lab.sandbox.issued().len()), (0, 1));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::fault::{Fault, Retry};
 use crate::lineage::anchors::Anchors;
 use crate::lineage::describe::{Description, describe};
 use crate::lineage::{Origin, Revocation, Stored};
+use crate::list::KeySource;
 use crate::name::LineageName;
 use crate::plan::days;
 use crate::port::{Clock, Inventory, RenewalInfo, Store};
@@ -159,7 +160,11 @@ fn text(it: &Shown, now: OffsetDateTime) -> String {
         row("revocation", &format!("not done yet ({}), the next apply asks again", pending.reason));
     }
     row("fingerprint", &facts.fingerprint.to_string());
-    row("key", facts.key.map_or("other", |key| key.as_str()));
+    let key = facts.key.map_or("other", |key| key.as_str());
+    match &meta.key_source {
+        KeySource::New => row("key", key),
+        source => row("key", &format!("{key}, {source}")),
+    }
     match &it.ari {
         Some(info) => row("ari window", &format!("{} to {}", stamp(info.start), stamp(info.end))),
         None => row("ari window", "not known"),
@@ -217,6 +222,7 @@ fn object(shown: &Shown) -> Value {
         "state": shown.state,
         "lineage_version": meta.version,
         "certificate": facts,
+        "key_source": meta.key_source,
         "chain": shown.chain,
         "trust": {"roots": shown.anchors.0, "fault": shown.anchors.1},
         "ari_window": shown.ari,

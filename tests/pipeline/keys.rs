@@ -182,6 +182,22 @@ fn a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays() {
 }
 
 #[test]
+fn show_says_where_a_key_comes_from_that_is_not_a_new_one() {
+    let cases = [
+        ("www.example.com", "ecdsa-p256"),
+        (REUSED[0].1, "ecdsa-p256, reused"),
+        (GIVEN[0].1, "ecdsa-p256, given as `nginx`"),
+    ];
+    for (entry, told) in cases {
+        let lab = lab(&[("www", entry)]);
+        lab.done();
+        let (_, said, _) = lab.ask(&["show", "www"]);
+        let key = said.lines().find_map(|line| line.strip_prefix("  key ")).unwrap();
+        assert_eq!(key.trim_start(), told);
+    }
+}
+
+#[test]
 fn a_given_key_that_is_compromised_is_refused_until_its_file_has_another() {
     let lab = lab(&GIVEN);
     lab.done();

@@ -163,10 +163,9 @@ fn a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays() {
     lab.done();
     let text = lab.read("nginx.key");
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
-    let cases: [(&str, u32, &str); 6] = [
+    let cases: [(&str, u32, &str); 5] = [
         (&text, 0o666, "may be written by others than its owner (mode 0666) [key:unusable]"),
         (&text, 0o640, "may be read by others than its owner (mode 0640) [key:unusable]"),
-        (&text, 0o604, "chmod go-rwx"),
         ("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", 0o600, "[key:unusable]"),
         (&p384, 0o600, "is ecdsa-p384, the list says ecdsa-p256 [key:type]"),
         ("", 0o600, "[key:unusable]"),
@@ -179,6 +178,15 @@ fn a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays() {
         assert!(ran.out.contains(told) && !format!("{ran:?}").contains("hunter2"), "{told}: {ran:?}");
         assert_eq!((lab.live("www"), lab.sandbox.issued().len()), (Some(1), 1));
     }
+}
+
+#[test]
+fn a_given_key_that_others_may_read_is_reported_with_how_to_close_it() {
+    let lab = lab(&GIVEN);
+    std::fs::set_permissions(lab.path("nginx.key"), PermissionsExt::from_mode(0o604)).unwrap();
+    let ran = lab.apply();
+    let verdict = ran.junit().case("certs.issue", "www").verdict.as_ref().unwrap();
+    assert!(verdict.text.contains("chmod go-rwx") && lab.count("newOrder") == 0, "{ran:?}");
 }
 
 #[test]

@@ -132,8 +132,12 @@ impl Remote {
                 .retry(Retry::Never));
         };
         let wrong = |message: String| Fault::new("git:ssh-key", message).retry(Retry::Never);
-        let about = std::fs::metadata(path)
-            .map_err(|error| wrong(format!("failed to read the key file `{}`", path.display())).caused_by(&error))?;
+        let about = std::fs::metadata(path).map_err(|error| {
+            wrong(format!("failed to read the key file `{}`", path.display())).caused_by(&error).hint(format!(
+                "see that this user may read it, or make one: `ssh-keygen -t ed25519 -N '' -f {}`",
+                path.display()
+            ))
+        })?;
         if about.permissions().mode() & 0o077 != 0 {
             return Err(wrong(format!("the key file `{}` is open to others", path.display()))
                 .hint(format!("chmod 600 {}", path.display())));

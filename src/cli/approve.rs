@@ -233,7 +233,7 @@ fn sign(folder: &Path, command: &[String]) -> Result<(), Fault> {
     let failed = |why: String| {
         let mut fault = Fault::new("minisign:failed", "minisign did not sign").retry(Retry::Never);
         fault.causes.push(why);
-        fault.hint("install minisign, or run the command without --run and sign elsewhere; --key names the secret key")
+        fault.hint("minisign has to be there with a key: `minisign -G` makes one, --key names it; or leave out --run and sign elsewhere")
     };
     let (program, words) = command.split_first().expect("a command has a program");
     let status = Command::new(program).args(words).current_dir(folder).status();

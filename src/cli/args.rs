@@ -364,7 +364,8 @@ pub struct Audit {
 
 #[derive(Debug, Args)]
 #[command(
-    after_help = "The lines to add to the list are printed. Nothing is changed where the other tool keeps its files:                         stop it once the list is merged, or both renew."
+    after_help = "The lines to add to the list are printed. Nothing is changed where the other tool keeps its files: \
+                  stop it once the list is merged, or both renew."
 )]
 pub struct Import {
     /// Say what would be taken over, and change nothing
@@ -463,7 +464,7 @@ Without --bucket the file ./pull.yaml is read, or the one of --config; policy/pu
 
   countersign pull www --bucket example-certs --prefix certs/ --into /etc/ssl/www -- systemctl reload nginx
 
-Nothing new in the bucket: nothing is done. When the command fails, or the server does not show the new certificate, the
+Nothing new in the bucket: nothing is done. When the command fails, or the server does not show the new certificate, the \
 version of before is the current one again.";
 
 /// How a bucket is reached.

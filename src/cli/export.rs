@@ -146,13 +146,21 @@ fn rest(store: &FileStore, with_keys: bool) -> Result<Rest, Fault> {
 
 fn show(export: &Export, with_keys: bool, out: &Path, output: &Output) {
     let mut text = String::new();
+    let names = export.lineages.iter().map(|kept| &kept.meta.lineage);
+    let names = names.chain(export.imported.iter().map(|waiting| &waiting.imported.lineage));
+    let width = names.map(|name| name.as_str().len()).max().unwrap_or_default();
     for kept in &export.lineages {
         let (meta, state) = (&kept.meta, if kept.stashed { "stashed" } else { "live" });
-        text += &format!("{}  {state}  v{}  until {}\n", meta.lineage, meta.version, meta.facts.not_after.date());
+        text += &format!(
+            "{:<width$}  {state:<7}  v{}  until {}\n",
+            meta.lineage,
+            meta.version,
+            meta.facts.not_after.date()
+        );
     }
     for Waiting { imported, .. } in &export.imported {
         let until = imported.facts.not_after.date();
-        text += &format!("{}  imported from {}  until {until}\n", imported.lineage, imported.from);
+        text += &format!("{:<width$}  imported from {}  until {until}\n", imported.lineage, imported.from);
     }
     text += match with_keys {
         true => "The private keys are in it: whoever reads it can be all of these servers.\n",

@@ -123,6 +123,7 @@ fn named(path: &Path) -> Result<String, Fault> {
         // Not the error of a file that is no text: it could show bytes of a key.
         Fault::new("import:unreadable", format!("failed to read {}", path.display()))
             .caused_by(&std::io::Error::from(error.kind()))
+            .hint("name a text file that this user may read, or `-` for standard input")
             .retry(Retry::Never)
     })
 }

@@ -162,8 +162,10 @@ pub fn plan_summary(plan: &Plan, paint: Paint) -> String {
 /// What became of the steps, grouped, with one line for each failure.
 pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
     let mut out = String::new();
-    for outcome in applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted) {
-        out += &done(outcome, paint);
+    let finished = || applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted);
+    let width = finished().map(|outcome| outcome.lineage.as_str().len()).max().unwrap_or_default();
+    for outcome in finished() {
+        out += &done(outcome, width, paint);
     }
     for outcome in applied.outcomes.iter().filter(|outcome| outcome.interrupted) {
         let _ = writeln!(out, "  {} {}", paint.warn("stopped  "), outcome.lineage);
@@ -239,7 +241,7 @@ fn failed(outcome: &Outcome, paint: Paint) -> String {
     out
 }
 
-fn done(outcome: &Outcome, paint: Paint) -> String {
+fn done(outcome: &Outcome, width: usize, paint: Paint) -> String {
     let word = match outcome.action {
         Action::Issue => "issued",
         Action::Renew => "renewed",
@@ -252,7 +254,8 @@ fn done(outcome: &Outcome, paint: Paint) -> String {
     };
     let until = outcome.not_after.map(|end| format!("  until {}", end.date())).unwrap_or_default();
     let took = format!("  {:.1}s", outcome.seconds);
-    format!("  {} {}{until}{}\n", paint.good(&format!("{word:<9}")), outcome.lineage, paint.dim(&took))
+    let end = format!("{until}{}", paint.dim(&took));
+    format!("  {} {:<width$}{end}\n", paint.good(&format!("{word:<9}")), outcome.lineage)
 }
 
 /// Causes and hint of a fault, indented.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
@@ -30,6 +31,7 @@ pub struct Object {
     pub kms_key: Option<String>,
     /// `AES256`, or `aws:kms` if the writer asked for it.
     pub encryption: String,
+    pub modified: SystemTime,
 }
 
 impl Object {
@@ -42,6 +44,7 @@ impl Object {
             content_type: None,
             kms_key: None,
             encryption: "AES256".to_owned(),
+            modified: SystemTime::now(),
         })
     }
 }
@@ -228,6 +231,7 @@ impl S3 for Buckets {
             metadata: Some(object.metadata.into_iter().collect()),
             server_side_encryption: Some(object.encryption.into()),
             ssekms_key_id: object.kms_key,
+            last_modified: Some(object.modified.into()),
             ..GetObjectOutput::default()
         }))
     }
@@ -244,6 +248,7 @@ impl S3 for Buckets {
             metadata: Some(object.metadata.into_iter().collect()),
             server_side_encryption: Some(object.encryption.into()),
             ssekms_key_id: object.kms_key,
+            last_modified: Some(object.modified.into()),
             ..HeadObjectOutput::default()
         }))
     }
@@ -424,7 +429,7 @@ fn summary(key: &str, object: &Object) -> s3s::dto::Object {
         key: Some(key.to_owned()),
         e_tag: Some(ETag::Strong(object.etag.clone())),
         size: i64::try_from(object.body.len()).ok(),
-        last_modified: Some(std::time::SystemTime::now().into()),
+        last_modified: Some(object.modified.into()),
         ..s3s::dto::Object::default()
     }
 }

@@ -212,6 +212,7 @@ pub fn suggest<'w>(word: &str, known: impl Iterator<Item = &'w str>, title: &str
     let near = known.iter().copied().filter(|other| is_near(word, other));
     match near.min_by_key(|other| strsim::osa_distance(word, other)) {
         Some(best) => format!("did you mean `{best}`?"),
+        None if known.is_empty() => format!("{title}: none"),
         None => format!("{title}: {}", known.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", ")),
     }
 }

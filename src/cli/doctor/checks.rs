@@ -39,10 +39,10 @@ fn trust(config: &Config, sheet: &mut Sheet<'_>) -> Option<TrustRoot> {
     match source::trust_root(config) {
         Ok(root) => {
             let (keys, authorities) = (root.signers.iter().count(), root.signers.authorities().count());
+            let keys = if keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") };
             let pinned =
                 if authorities == 0 { String::new() } else { format!(", {authorities} authorities may certify") };
-            sheet
-                .add(Checked::ok("trust", format!("{keys} keys may sign{pinned}, {} are revoked", root.revoked.len())));
+            sheet.add(Checked::ok("trust", format!("{keys} may sign{pinned}, {} are revoked", root.revoked.len())));
             Some(root)
         }
         Err(failure) => {

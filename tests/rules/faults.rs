@@ -111,7 +111,7 @@ pub const FAULTS: &[Fault] = &[
                 "a_crash_while_publishing_shows_the_old_or_the_new",
                 "after_a_crash_at_any_put_readers_see_a_whole_version_and_the_next_run_completes",
             ],
-            "objects of a version that never got a pointer are not swept; nothing is deleted from buckets",
+            "objects of a version that never got a pointer are not swept; with `keep:` old versions are deleted, and only those",
         ),
     ),
     row(

@@ -55,13 +55,12 @@ impl Nginx {
         std::fs::read_to_string(log).expect("nginx' log").lines().map(str::to_owned).collect()
     }
 
-    /// The serial number of the certificate for a name, as OpenSSL sees it: lower-case hex.
+    /// The serial number of the certificate for a name, as OpenSSL sees it: whole octets in lower-case hex.
     pub fn serial(&self, name: &str) -> String {
         let address = self.address.to_string();
         let script = "openssl s_client -connect \"$1\" -servername \"$2\" < /dev/null 2> /dev/null | openssl x509 -noout -serial";
         let said = output(Command::new("sh").args(["-c", script, "sh", &address, name]));
-        let serial = said.trim().strip_prefix("serial=").expect("a serial number").to_lowercase();
-        serial.trim_start_matches('0').to_owned()
+        said.trim().strip_prefix("serial=").expect("a serial number").to_lowercase()
     }
 }
 

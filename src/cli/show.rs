@@ -16,7 +16,7 @@ use crate::config::Config;
 use crate::fault::{Fault, Retry};
 use crate::lineage::anchors::Anchors;
 use crate::lineage::describe::{Description, describe};
-use crate::lineage::{Origin, Revocation, Stored};
+use crate::lineage::{Meta, Origin, Revocation, Stored};
 use crate::list::KeySource;
 use crate::name::LineageName;
 use crate::plan::days;
@@ -137,79 +137,105 @@ fn place(config: &Config, bucket: &str, stored: &Stored) -> String {
     }
 }
 
+/// Lines of a name and a value.
+struct Rows(String);
+
+impl Rows {
+    fn row(&mut self, name: &str, value: &str) {
+        let _ = writeln!(self.0, "  {name:<13} {}", one_line(value));
+    }
+}
+
 fn text(it: &Shown, now: OffsetDateTime) -> String {
-    let (meta, facts) = (&it.stored.meta, it.stored.facts());
+    let meta = &it.stored.meta;
+    let mut rows = Rows(format!("{}  {}  version {}\n", meta.lineage, it.state, meta.version));
+    certificate(it, now, &mut rows);
+    chain(it, &mut rows);
+    origin(meta, &mut rows);
+    whereabouts(it, &mut rows);
+    rows.0
+}
+
+fn certificate(it: &Shown, now: OffsetDateTime, rows: &mut Rows) {
+    let facts = it.stored.facts();
     let leaf = it.chain.first();
     let names: Vec<&str> = facts.identifiers.iter().map(|name| name.as_str()).collect();
     let left = facts.not_after - now;
     let left = if left.is_positive() { format!("{} left", days(left)) } else { "expired".into() };
     let subject = leaf.map(|leaf| leaf.subject.as_str()).filter(|subject| !subject.is_empty()).unwrap_or("(empty)");
-    let mut out = format!("{}  {}  version {}\n", meta.lineage, it.state, meta.version);
-    let mut row = |name: &str, value: &str| {
-        let _ = writeln!(out, "  {name:<13} {}", one_line(value));
-    };
-    row("subject", subject);
-    row("names", &names.join(", "));
-    row("issuer", leaf.map_or(&facts.issuer, |leaf| &leaf.issuer));
-    row("valid", &format!("{} to {} ({left})", stamp(facts.not_before), stamp(facts.not_after)));
-    row("serial", &facts.serial);
+    rows.row("subject", subject);
+    rows.row("names", &names.join(", "));
+    rows.row("issuer", leaf.map_or(&facts.issuer, |leaf| &leaf.issuer));
+    rows.row("valid", &format!("{} to {} ({left})", stamp(facts.not_before), stamp(facts.not_after)));
+    rows.row("serial", &facts.serial);
     if let Some(revoked) = &it.stored.revoked {
-        row("revoked", &format!("{} ({})", stamp(revoked.at), revoked.reason));
+        rows.row("revoked", &format!("{} ({})", stamp(revoked.at), revoked.reason));
     }
     if let Some(pending) = &it.revocation {
-        row("revocation", &format!("not done yet ({}), the next apply asks again", pending.reason));
+        rows.row("revocation", &format!("not done yet ({}), the next apply asks again", pending.reason));
     }
-    row("fingerprint", &facts.fingerprint.to_string());
+    rows.row("fingerprint", &facts.fingerprint.to_string());
     let key = facts.key.map_or("other", |key| key.as_str());
-    match &meta.key_source {
-        KeySource::New => row("key", key),
-        source => row("key", &format!("{key}, {source}")),
+    match &it.stored.meta.key_source {
+        KeySource::New => rows.row("key", key),
+        source => rows.row("key", &format!("{key}, {source}")),
     }
     match &it.ari {
-        Some(info) => row("ari window", &format!("{} to {}", stamp(info.start), stamp(info.end))),
-        None => row("ari window", "not known"),
+        Some(info) => rows.row("ari window", &format!("{} to {}", stamp(info.start), stamp(info.end))),
+        None => rows.row("ari window", "not known"),
     }
+}
+
+fn chain(it: &Shown, rows: &mut Rows) {
     for (at, link) in it.chain.iter().enumerate().skip(1) {
-        row(if at == 1 { "chain" } else { "" }, &format!("{}, until {}", link.subject, link.not_after.date()));
+        rows.row(if at == 1 { "chain" } else { "" }, &format!("{}, until {}", link.subject, link.not_after.date()));
     }
     match &it.anchors {
-        (roots, None) => row("trust", &format!("leads to a root of {roots}")),
+        (roots, None) => rows.row("trust", &format!("leads to a root of {roots}")),
         (roots, Some(fault)) => {
             let why: String = fault.causes.iter().map(|cause| format!(": {cause}")).collect();
-            row("trust", &format!("leads to no root of {roots}{why}"));
+            rows.row("trust", &format!("leads to no root of {roots}{why}"));
         }
     }
+}
+
+/// Who authorised it, and where it is from.
+fn origin(meta: &Meta, rows: &mut Rows) {
     let provenance = &meta.provenance;
-    row("authorised", &format!("commit {}", provenance.commit));
-    provenance.signers.iter().for_each(|signer| row("  signed by", signer));
-    provenance.approvals.iter().for_each(|approval| row("  approved by", approval));
-    row("  list", &provenance.list.to_string());
-    row("  trust root", &provenance.trust_root.to_string());
-    row("  policy", &provenance.policy.as_ref().map_or("none".into(), ToString::to_string));
+    rows.row("authorised", &format!("commit {}", provenance.commit));
+    provenance.signers.iter().for_each(|signer| rows.row("  signed by", signer));
+    provenance.approvals.iter().for_each(|approval| rows.row("  approved by", approval));
+    rows.row("  list", &provenance.list.to_string());
+    rows.row("  trust root", &provenance.trust_root.to_string());
+    rows.row("  policy", &provenance.policy.as_ref().map_or("none".into(), ToString::to_string));
     match &meta.origin {
-        Origin::Ordered => row("ordered at", &format!("{} ({})", meta.authority, meta.directory)),
-        Origin::Imported(from) => row("imported", &format!("from {from}")),
-        Origin::Provided { word, .. } => row("provided", &format!("by the runner as `{word}`, and never ordered")),
+        Origin::Ordered => rows.row("ordered at", &format!("{} ({})", meta.authority, meta.directory)),
+        Origin::Imported(from) => rows.row("imported", &format!("from {from}")),
+        Origin::Provided { word, .. } => {
+            rows.row("provided", &format!("by the runner as `{word}`, and never ordered"));
+        }
     }
     if !meta.order_url.is_empty() {
-        row("order", &meta.order_url);
+        rows.row("order", &meta.order_url);
     }
-    row("stored", &stamp(meta.stored_at));
+}
+
+fn whereabouts(it: &Shown, rows: &mut Rows) {
+    rows.row("stored", &stamp(it.stored.meta.stored_at));
     for (bucket, place) in &it.published {
-        row("published", &format!("{bucket}  {place}"));
+        rows.row("published", &format!("{bucket}  {place}"));
     }
     if it.published.is_empty() {
-        row("published", "nowhere");
+        rows.row("published", "nowhere");
     }
     for look in &it.served {
-        row("served", &format!("{look} (seen {})", stamp(look.time)));
+        rows.row("served", &format!("{look} (seen {})", stamp(look.time)));
     }
     let versions: Vec<String> = it.versions.iter().map(u64::to_string).collect();
-    row("versions", &versions.join(" "));
+    rows.row("versions", &versions.join(" "));
     if let Some(waits) = &it.waits {
-        row("renewal", waits);
+        rows.row("renewal", waits);
     }
-    out
 }
 
 fn object(shown: &Shown) -> Value {

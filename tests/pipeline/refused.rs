@@ -21,6 +21,50 @@ fn a_first_head_that_nobody_signed_leads_to_nothing() {
     assert!(lab.sandbox.log().counts().is_empty());
 }
 
+/// Every flag of `apply`, and some that people would look for.
+const EVERY_FLAG: [&str; 20] = [
+    "--auto-approve",
+    "--force-limits",
+    "--json",
+    "--color=never",
+    "--only=www",
+    "--only=evil",
+    "--force=www",
+    "--force=evil",
+    "--reason=keyCompromise",
+    "--quiet",
+    "--verbose",
+    "--html=page",
+    "--log-file=log",
+    "--log-format=json",
+    "--config=countersign.yaml",
+    // Nobody has these.
+    "--insecure",
+    "--no-verify",
+    "--skip-verification",
+    "--allow-unsigned",
+    "--trust-all",
+];
+
+#[test]
+fn no_flag_switches_verification_off() {
+    let lab = Lab::new();
+    lab.unsigned_list(&EVIL);
+    let help = lab.ask(&["apply", "--help"]).1;
+    let words = help.split_whitespace().filter(|word| word.starts_with("--")).map(|word| word.trim_end_matches("..."));
+    let names = |flag: &str| EVERY_FLAG.iter().any(|tried| tried.split('=').next() == Some(flag));
+    let untried: Vec<&str> =
+        words.filter(|flag| !names(flag) && !["--junit", "--help", "--out"].contains(flag)).collect();
+    assert_eq!(untried, [""; 0], "a new flag is to be tried here");
+    let (there, not_there) = EVERY_FLAG.split_at(15);
+    let ran = lab.run(&[&["apply"], there].concat());
+    assert_eq!(ran.code, Some(4), "{ran:?}");
+    for flag in not_there {
+        assert_eq!(lab.ask(&["apply", "--auto-approve", flag]).0, Some(64), "{flag}");
+    }
+    assert!(lab.sandbox.log().counts().is_empty(), "the CA, Route53 and S3 heard of nothing");
+}
+
 #[test]
 fn a_refused_head_does_not_stop_renewals() {
     let lab = Lab::new();

@@ -164,14 +164,6 @@ impl List {
     pub fn place(&self, name: &LineageName) -> Option<&Place> {
         self.places.get(name)
     }
-
-    pub fn len(&self) -> usize {
-        self.certificates.len()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.certificates.is_empty()
-    }
 }
 
 mod optional_seconds {

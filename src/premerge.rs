@@ -75,7 +75,7 @@ pub fn judge(
         Verdict::Verified(list) => Judged {
             diagnostics: list.warnings().to_vec(),
             files: list.files().to_vec(),
-            counts: Some((list.commits_walked(), list.list().len())),
+            counts: Some((list.commits_walked(), list.list().certificates().count())),
             ..Judged::default()
         },
         Verdict::Refused(refused) => refusals(*refused, root, branch.head, objects)?,

@@ -59,7 +59,7 @@ pub use crate::trust::seen::{FirstSeen, When};
 pub use crate::trust::signers::AllowedSigners;
 
 /// Raised when the same commits and the same trust root may lead to another verdict than before.
-pub const VERIFIER_VERSION: u32 = 4;
+pub const VERIFIER_VERSION: u32 = 5;
 
 /// What was verified by earlier runs. Stands in `trust-state.json`; never moves backwards.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -27,8 +27,7 @@ fn rule(text: &str) -> Vec<String> {
 
 #[test]
 fn the_example_is_valid() {
-    let policy = parse(include_str!("../policy/policy.example.yaml")).unwrap();
-    assert_eq!(policy.rules().len(), 5);
+    assert_eq!(parse(include_str!("../policy/policy.example.yaml")).err(), None);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use aws_sdk_s3::Client;
 use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
-use aws_sdk_s3::types::{BucketVersioningStatus, Grant};
+use aws_sdk_s3::types::{BucketVersioningStatus, Grant, PublicAccessBlockConfiguration};
 use futures::join;
 
 use super::Settings;
@@ -92,68 +92,61 @@ impl Safety {
 /// Five small questions at once. None of them is asked for long: an answer that does not come is a doubt.
 pub async fn ask(client: &Client, settings: &Settings) -> Guards {
     let few = RetryConfig::standard().with_max_attempts(3).with_initial_backoff(Duration::from_millis(100));
-    let config = || aws_sdk_s3::config::Config::builder().retry_config(few.clone());
-    let call = |verb, actions| Call { verb, bucket: &settings.bucket, key: "", actions };
-    // The requests differ in type alone.
-    macro_rules! ask {
-        ($request:ident, $verb:literal, $action:literal, $read:expr, $absent:expr) => {
-            async {
-                let request = client.$request().bucket(&settings.bucket);
-                let request = request.set_expected_bucket_owner(settings.expected_owner.clone());
-                let sent = request.customize().config_override(config()).send().await;
-                answered(sent, &call($verb, $action), $read, $absent)
-            }
-        };
+    let client = Client::from_conf(client.config().to_builder().retry_config(few).build());
+    let (bucket, owner) = (&settings.bucket, || settings.expected_owner.clone());
+    let (block, policy, acl, versioning, encryption) = join!(
+        client.get_public_access_block().bucket(bucket).set_expected_bucket_owner(owner()).send(),
+        client.get_bucket_policy_status().bucket(bucket).set_expected_bucket_owner(owner()).send(),
+        client.get_bucket_acl().bucket(bucket).set_expected_bucket_owner(owner()).send(),
+        client.get_bucket_versioning().bucket(bucket).set_expected_bucket_owner(owner()).send(),
+        client.get_bucket_encryption().bucket(bucket).set_expected_bucket_owner(owner()).send(),
+    );
+    let call = |verb, actions| Call { verb, bucket, key: "", actions };
+    Guards {
+        block_off: answered(
+            block,
+            &call("read the public access block of", "s3:GetBucketPublicAccessBlock"),
+            |output| Some(output.public_access_block_configuration.map(|block| switched_off(&block))),
+            ("NoSuchPublicAccessBlockConfiguration", None),
+        ),
+        policy_is_public: answered(
+            policy,
+            &call("read the policy status of", "s3:GetBucketPolicyStatus"),
+            |output| output.policy_status?.is_public,
+            ("NoSuchBucketPolicy", false),
+        ),
+        acl_is_public: answered(
+            acl,
+            &call("read the ACL of", "s3:GetBucketAcl"),
+            |output| Some(output.grants?.iter().any(is_for_everybody)),
+            ("", false),
+        ),
+        versioned: answered(
+            versioning,
+            &call("read the versioning of", "s3:GetBucketVersioning"),
+            |output| Some(output.status == Some(BucketVersioningStatus::Enabled)),
+            ("", false),
+        ),
+        encryption: answered(
+            encryption,
+            &call("read the encryption of", "s3:GetEncryptionConfiguration"),
+            |output| {
+                let rule = output.server_side_encryption_configuration?.rules.into_iter().next()?;
+                Some(rule.apply_server_side_encryption_by_default?.sse_algorithm.as_str().to_owned())
+            },
+            ("ServerSideEncryptionConfigurationNotFoundError", "nothing".to_owned()),
+        ),
     }
-    let block = ask!(
-        get_public_access_block,
-        "read the public access block of",
-        "s3:GetBucketPublicAccessBlock",
-        |output| Some(output.public_access_block_configuration.map(|block| {
-            let parts = [
-                ("BlockPublicAcls", block.block_public_acls),
-                ("IgnorePublicAcls", block.ignore_public_acls),
-                ("BlockPublicPolicy", block.block_public_policy),
-                ("RestrictPublicBuckets", block.restrict_public_buckets),
-            ];
-            parts.into_iter().filter(|(_, on)| *on != Some(true)).map(|(name, _)| name).collect()
-        })),
-        ("NoSuchPublicAccessBlockConfiguration", None)
-    );
-    let policy = ask!(
-        get_bucket_policy_status,
-        "read the policy status of",
-        "s3:GetBucketPolicyStatus",
-        |output| output.policy_status?.is_public,
-        ("NoSuchBucketPolicy", false)
-    );
-    let acl = ask!(
-        get_bucket_acl,
-        "read the ACL of",
-        "s3:GetBucketAcl",
-        |output| Some(output.grants?.iter().any(is_for_everybody)),
-        ("", false)
-    );
-    let versioned = ask!(
-        get_bucket_versioning,
-        "read the versioning of",
-        "s3:GetBucketVersioning",
-        |output| Some(output.status == Some(BucketVersioningStatus::Enabled)),
-        ("", false)
-    );
-    let encryption = ask!(
-        get_bucket_encryption,
-        "read the encryption of",
-        "s3:GetEncryptionConfiguration",
-        |output| {
-            let rule = output.server_side_encryption_configuration?.rules.into_iter().next()?;
-            Some(rule.apply_server_side_encryption_by_default?.sse_algorithm.as_str().to_owned())
-        },
-        ("ServerSideEncryptionConfigurationNotFoundError", "nothing".to_owned())
-    );
-    let (block_off, policy_is_public, acl_is_public, versioned, encryption) =
-        join!(block, policy, acl, versioned, encryption);
-    Guards { block_off, policy_is_public, acl_is_public, versioned, encryption }
+}
+
+fn switched_off(block: &PublicAccessBlockConfiguration) -> Vec<&'static str> {
+    let parts = [
+        ("BlockPublicAcls", block.block_public_acls),
+        ("IgnorePublicAcls", block.ignore_public_acls),
+        ("BlockPublicPolicy", block.block_public_policy),
+        ("RestrictPublicBuckets", block.restrict_public_buckets),
+    ];
+    parts.into_iter().filter(|(_, on)| *on != Some(true)).map(|(name, _)| name).collect()
 }
 
 /// What an answer says, or the meaning of the one error by which S3 says that there is nothing.

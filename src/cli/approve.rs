@@ -42,9 +42,9 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &Reports) -> Res
     let checkout = Checkout::open()?;
     let asked = checkout.asked(&root, args)?;
     let folder = Statement::folder(&asked.list);
-    let file = format!("{folder}statement");
-    let signature = format!("{folder}{person}.minisig");
-    refuse_links(&checkout.folder, &[folder.trim_end_matches('/'), &file, &signature])?;
+    let file = format!("{folder}/statement");
+    let signature = format!("{folder}/{person}.minisig");
+    refuse_links(&checkout.folder, &[&folder, &file, &signature])?;
     let statement = statement(&checkout.folder.join(&file), &root, policy, &asked, args, reports.now())?;
     save(&checkout.folder.join(&folder), &statement)?;
     let command = command(args.key.as_deref(), &file, &signature);
@@ -59,7 +59,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &Reports) -> Res
         check(policy, &checkout.folder.join(&signature), &statement)?;
         return Ok(Ended::new(Exit::Done, format!("{person} approved in {signature}; commit it")));
     }
-    output.text(&format!("\nSign it, then commit {folder}:\n\n  {}\n\n", command.join(" ")));
+    output.text(&format!("\nSign it, then commit {folder}/:\n\n  {}\n\n", command.join(" ")));
     Ok(Ended::new(Exit::Done, format!("{file} is there for {person} to sign")))
 }
 

@@ -18,7 +18,7 @@ pub fn run(global: &Global, args: &Report, output: &Output) -> Exit {
         }
         let list = &source.list;
         output.text(&format!("{}\n", source::line(&session.config, list)));
-        let count = list.list().len();
+        let count = list.list().certificates().count();
         output.json(
             "verify",
             json!({"exit": 0, "commit": list.commit(), "signer": list.head_signer(), "commits": list.commits_walked(), "certificates": count}),

@@ -83,13 +83,6 @@ codes! {
     WildcardCoversOther "wildcard-covers-other" Warning "A wildcard in one certificate covers a domain of another."
 }
 
-impl Code {
-    /// The code of this name.
-    pub fn find(name: &str) -> Option<Self> {
-        Self::ALL.iter().copied().find(|code| code.name() == name)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,11 +94,5 @@ mod tests {
         assert!(
             names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'))
         );
-    }
-
-    #[test]
-    fn a_code_is_found_by_its_name() {
-        assert!(Code::ALL.iter().all(|code| Code::find(code.name()) == Some(*code)));
-        assert_eq!(Code::find("no-such-code"), None);
     }
 }

@@ -67,13 +67,6 @@ pub enum RevokedBy {
 }
 
 impl RevokedBy {
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::AccountKey => "account-key",
-            Self::CertificateKey => "certificate-key",
-        }
-    }
-
     pub fn other(self) -> Self {
         match self {
             Self::AccountKey => Self::CertificateKey,

@@ -13,9 +13,10 @@ use crate::fault::Fault;
 use crate::name::Digest;
 use crate::trust::object::{Mode, NamedEntry, ObjectId, Objects, TreeEntry};
 use crate::trust::policy::{ApprovalKey, Policy};
-use crate::trust::refusal::{Refusal, RuleId};
+use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::root::TrustRoot;
 
+const STATEMENT: &[u8] = b"statement";
 const MAX_STATEMENT: usize = 4096;
 const MAX_SIGNATURE: usize = 1024;
 const MAX_ENTRIES: usize = 64;
@@ -51,9 +52,9 @@ impl Statement {
         Some((Digest::parse(field("previous")?).ok()?, expires))
     }
 
-    /// The folder of statements about a list, with `/` at the end.
+    /// The folder of the statement about a list, and of its signatures.
     pub fn folder(list: &Digest) -> String {
-        format!("approvals/{}/", list.to_hex())
+        format!("approvals/{}", list.to_hex())
     }
 }
 
@@ -102,63 +103,86 @@ pub fn read(
     now: OffsetDateTime,
 ) -> Result<Approvals, Fault> {
     let mut approvals = Approvals::default();
-    let folder = Statement::folder(list);
-    let path = folder.trim_end_matches('/');
-    let Some(TreeEntry { mode: Mode::Tree, id }) = objects.entry(tree, path)? else {
-        approvals.bad.push(refuse(RuleId::Mode, path, "the approvals are not a directory").hint("make it one"));
-        return Ok(approvals);
-    };
-    let entries = objects.tree(id)?;
-    if entries.len() > MAX_ENTRIES {
-        let message = format!("there are more than {MAX_ENTRIES} files with approvals of one list");
-        approvals.bad.push(refuse(RuleId::Limits, path, message).hint("keep the statement and one file a person"));
-        return Ok(approvals);
-    }
-    let statement = entries.iter().find(|entry| entry.name == b"statement");
-    let statement = match blob(objects, statement, &format!("{folder}statement"), MAX_STATEMENT)? {
-        Ok(text) => text,
-        Err(refusal) => {
-            approvals.bad.push(refusal);
-            return Ok(approvals);
-        }
-    };
-    let stated = check_statement(&statement, root, policy, list, previous, now);
-    let stated = match stated {
+    let folder = Folder { objects, path: Statement::folder(list) };
+    let stated = folder.entries(tree).and_then(|entries| {
+        let text = folder.statement(&entries)?;
+        let statement = check_statement(&text, root, policy, list, previous, now);
+        Ok((entries, statement.map_err(|refusal| refusal.path(&folder.file("statement")))?, text))
+    });
+    let (entries, statement, text) = match stated {
         Ok(stated) => stated,
-        Err(refusal) => {
-            approvals.bad.push(refusal.path(&format!("{folder}statement")));
+        Err(stop) => {
+            approvals.bad = stop.refusals()?;
             return Ok(approvals);
         }
     };
-    for entry in entries.iter().filter(|entry| entry.name != b"statement") {
-        let name = String::from_utf8_lossy(&entry.name).escape_debug().to_string();
-        let path = format!("{folder}{name}");
-        let judged = match blob(objects, Some(entry), &path, MAX_SIGNATURE)? {
-            Ok(text) => check_signature(policy, &name, &text, statement.as_bytes())
-                .map(|(person, key)| (person, key, signed_part(&text).to_owned()))
-                .map_err(|bad| bad.path(&path)),
-            Err(refusal) => Err(refusal),
-        };
-        match judged {
-            Ok((person, key, signature)) => {
-                let previous = stated.previous.clone();
-                approvals.good.push(Approval { person, key, list: list.clone(), previous, signature });
-            }
-            Err(refusal) => approvals.bad.push(refusal),
+    for entry in entries.iter().filter(|entry| entry.name != STATEMENT) {
+        match folder.approval(entry, policy, &statement, &text) {
+            Ok(approval) => approvals.good.push(approval),
+            Err(stop) => approvals.bad.extend(stop.refusals()?),
         }
     }
     Ok(approvals)
 }
 
-/// Signatures that stand in the folder about `list` of an `approvals/` tree, good or not.
-pub fn signatures(objects: &dyn Objects, approvals: ObjectId, list: &Digest) -> Result<Vec<String>, Fault> {
-    let Some(TreeEntry { mode: Mode::Tree, id }) = objects.entry(approvals, &list.to_hex())? else {
-        return Ok(Vec::new());
-    };
+/// Where the approvals of one list stand.
+struct Folder<'a> {
+    objects: &'a dyn Objects,
+    path: String,
+}
+
+impl Folder<'_> {
+    fn file(&self, name: &str) -> String {
+        format!("{}/{name}", self.path)
+    }
+
+    fn entries(&self, tree: ObjectId) -> Result<Vec<NamedEntry>, Stop> {
+        let refuse = |rule, message: String| Refusal::new(rule, message).path(&self.path);
+        let Some(TreeEntry { mode: Mode::Tree, id }) = self.objects.entry(tree, &self.path)? else {
+            return Err(refuse(RuleId::Mode, "the approvals are not a directory".into()).hint("make it one").into());
+        };
+        let entries = self.objects.tree(id)?;
+        if entries.len() > MAX_ENTRIES {
+            let message = format!("there are more than {MAX_ENTRIES} files with approvals of one list");
+            return Err(refuse(RuleId::Limits, message).hint("keep the statement and one file a person").into());
+        }
+        Ok(entries)
+    }
+
+    fn statement(&self, entries: &[NamedEntry]) -> Result<String, Stop> {
+        let path = self.file("statement");
+        let entry = entries.iter().find(|entry| entry.name == STATEMENT).ok_or_else(|| {
+            Refusal::new(RuleId::Replay, "there are approvals without the statement that they sign")
+                .path(&path)
+                .hint("commit the file `statement` beside them")
+        })?;
+        text(self.objects, entry.entry, &path, MAX_STATEMENT)
+    }
+
+    fn approval(
+        &self,
+        entry: &NamedEntry,
+        policy: &Policy,
+        statement: &Statement,
+        stated: &str,
+    ) -> Result<Approval, Stop> {
+        let name = String::from_utf8_lossy(&entry.name).escape_debug().to_string();
+        let path = self.file(&name);
+        let text = text(self.objects, entry.entry, &path, MAX_SIGNATURE)?;
+        let (person, key) =
+            check_signature(policy, &name, &text, stated.as_bytes()).map_err(|refusal| refusal.path(&path))?;
+        let Statement { list, previous, .. } = statement.clone();
+        Ok(Approval { person, key, list, previous, signature: signed_part(&text).to_owned() })
+    }
+}
+
+/// Signatures that stand in the folder of a list, good or not.
+pub fn signatures(objects: &dyn Objects, folder: ObjectId) -> Result<Vec<String>, Fault> {
     let mut signatures = Vec::new();
-    for entry in objects.tree(id)?.iter().filter(|entry| entry.name.ends_with(b".minisig")).take(MAX_ENTRIES) {
-        if let Ok(text) = blob(objects, Some(entry), "", MAX_SIGNATURE)? {
-            signatures.push(signed_part(&text).to_owned());
+    for entry in objects.tree(folder)?.iter().filter(|entry| entry.name.ends_with(b".minisig")).take(MAX_ENTRIES) {
+        match text(objects, entry.entry, "", MAX_SIGNATURE) {
+            Ok(text) => signatures.push(signed_part(&text).to_owned()),
+            Err(stop) => drop(stop.refusals()?),
         }
     }
     Ok(signatures)
@@ -170,31 +194,17 @@ fn signed_part(text: &str) -> &str {
     text.split_once('\n').map_or(text, |(_, rest)| rest).trim_end_matches('\n')
 }
 
-fn refuse(rule: RuleId, path: &str, message: impl Into<String>) -> Refusal {
-    Refusal::new(rule, message).path(path)
-}
-
 /// The text of a plain file below a size.
-fn blob(
-    objects: &dyn Objects,
-    entry: Option<&NamedEntry>,
-    path: &str,
-    cap: usize,
-) -> Result<Result<String, Refusal>, Fault> {
-    let Some(entry) = entry else {
-        let message = "there are approvals without the statement that they sign";
-        return Ok(Err(refuse(RuleId::Replay, path, message).hint("commit the file `statement` beside them")));
-    };
-    if entry.entry.mode != Mode::File {
-        let message = format!("`{path}` is {}, not a plain file", entry.entry.mode);
-        return Ok(Err(refuse(RuleId::Mode, path, message).hint("commit it as a regular file with mode 100644")));
+fn text(objects: &dyn Objects, entry: TreeEntry, path: &str, cap: usize) -> Result<String, Stop> {
+    let refuse = |rule, message: String, hint: &str| Refusal::new(rule, message).path(path).hint(hint).into();
+    if entry.mode != Mode::File {
+        let message = format!("`{path}` is {}, not a plain file", entry.mode);
+        return Err(refuse(RuleId::Mode, message, "commit it as a regular file with mode 100644"));
     }
-    let text = objects.blob(entry.entry.id, cap)?.map(String::from_utf8);
-    Ok(match text {
-        Some(Ok(text)) => Ok(text),
-        Some(Err(_)) => Err(refuse(RuleId::Untrusted, path, "the file is not UTF-8").hint(AGAIN)),
-        None => Err(refuse(RuleId::Untrusted, path, format!("the file has more than {cap} bytes")).hint(AGAIN)),
-    })
+    let Some(bytes) = objects.blob(entry.id, cap)? else {
+        return Err(refuse(RuleId::Untrusted, format!("the file has more than {cap} bytes"), AGAIN));
+    };
+    String::from_utf8(bytes).map_err(|_| refuse(RuleId::Untrusted, "the file is not UTF-8".into(), AGAIN))
 }
 
 pub(super) const AGAIN: &str = "make the approval again with `countersign approve`";

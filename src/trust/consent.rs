@@ -117,7 +117,7 @@ impl Question<'_> {
         let refusal = |approval: Approval| {
             let message =
                 format!("the approval of `{}` was used before, for an earlier change to this list", approval.person);
-            let path = format!("{}{}.minisig", Statement::folder(list), approval.person);
+            let path = format!("{}/{}.minisig", Statement::folder(list), approval.person);
             Refusal::new(RuleId::Replay, message).path(&path).approvable(true).hint(approval::AGAIN)
         };
         Ok((used.into_iter().map(refusal).collect(), good))

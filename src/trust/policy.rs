@@ -125,10 +125,6 @@ impl Policy {
         &self.digest
     }
 
-    pub fn rules(&self) -> &[Rule] {
-        &self.rules
-    }
-
     pub fn people(&self) -> impl Iterator<Item = (&str, &Person)> {
         self.people.iter().map(|(name, person)| (name.as_str(), person))
     }

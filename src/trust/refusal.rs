@@ -314,6 +314,19 @@ pub enum Stop {
     Fault(Fault),
 }
 
+impl Stop {
+    /// The broken rules, for whom they are not the end.
+    ///
+    /// # Errors
+    /// The fault, if it is one.
+    pub fn refusals(self) -> Result<Vec<Refusal>, Fault> {
+        match self {
+            Self::Refused(refused) => Ok(refused.refusals),
+            Self::Fault(fault) => Err(fault),
+        }
+    }
+}
+
 impl From<Vec<Refusal>> for Stop {
     fn from(mut refusals: Vec<Refusal>) -> Self {
         let missing_approvals_only = refusals.iter().all(|refusal| refusal.approvable);

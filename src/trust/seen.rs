@@ -22,10 +22,6 @@ impl FirstSeen {
     pub(super) fn insert(&mut self, commit: CommitId, at: OffsetDateTime) {
         self.0.insert(commit, Stamp(at));
     }
-
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
 }
 
 /// By which time commits are judged.

@@ -80,8 +80,7 @@ pub fn walk(
         for ((id, commit), proven) in ids.iter().zip(read).zip(proven) {
             match commit.map_err(Stop::from).and_then(|commit| judge.commit(*id, &commit, proven)) {
                 Ok(signer) => head_signer = signer,
-                Err(Stop::Refused(refused)) => refusals.extend(refused.refusals),
-                Err(fault) => return Err(fault),
+                Err(stop) => refusals.extend(stop.refusals()?),
             }
         }
     }

@@ -183,7 +183,7 @@ async fn every_object_in_the_bucket_says_by_which_policy_and_approvals() {
     };
     house.write("statement", &statement.to_text());
     minisign(&house, &["-S", "-s", "eve.key", "-m", "statement", "-x", "eve.minisig"]);
-    let file = |name: &str| (format!("{}{name}", Statement::folder(&statement.list)), house.read(name));
+    let file = |name: &str| (format!("{}/{name}", Statement::folder(&statement.list)), house.read(name));
     let files = ["statement", "eve.minisig"].map(file);
     let files = files.each_ref().map(|(path, text)| (path.as_str(), text.as_str()));
     house.repo.commit(&files, "Approve", Some(&house.ann)).unwrap();

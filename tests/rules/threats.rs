@@ -283,6 +283,7 @@ pub const THREATS: &[Threat] = &[
             "an_approval_of_an_earlier_list_does_not_cover_what_came_after",
             "an_approval_from_before_a_removal_does_not_bring_a_name_back",
             "an_approval_that_was_used_does_not_count_when_the_same_change_is_made_again",
+            "an_approval_that_was_used_beside_a_later_list_does_not_count_again_either",
             "an_approval_of_what_was_taken_back_does_not_cover_another_line",
         ]),
     ),

@@ -67,20 +67,31 @@ impl Case {
     /// Rules that are broken with these files beside the list.
     fn with(&self, files: &[(&str, &str)]) -> Vec<&'static str> {
         let folder = Statement::folder(&self.statement.list);
-        let files: Vec<_> = files.iter().map(|(name, text)| (format!("{folder}{name}"), *text)).collect();
+        let files: Vec<_> = files.iter().map(|(name, text)| (format!("{folder}/{name}"), *text)).collect();
         let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
         let head = self.house.on(&[&self.house.repo.head().unwrap()], &files, &self.house.ann);
         rules(&self.house.judge(&self.root, None, &head))
     }
 
-    /// Ann changes the list, and bob approves of it.
-    pub fn changed(&self, from: &str, to: &str, comments: &[&str]) -> CommitId {
+    /// Bob's approval of a change of the list.
+    fn approval(&self, from: &str, to: &str, comments: &[&str]) -> [(String, String); 2] {
         let [list, previous] = [to, from].map(|text| Digest::of(text.as_bytes()));
         let statement = Statement { list, previous, ..self.statement.clone() };
         let (folder, text) = (Statement::folder(&statement.list), statement.to_text());
-        let (stated, approval) = (format!("{folder}statement"), format!("{folder}bob.minisig"));
         let signature = self.bob.sign(&text, comments);
-        self.house.commit(&[("domains.yaml", to), (&stated, &text), (&approval, &signature)], &self.house.ann)
+        [(format!("{folder}/statement"), text), (format!("{folder}/bob.minisig"), signature)]
+    }
+
+    /// Ann commits a list with approvals beside it.
+    fn commit(&self, list: &str, approvals: &[[(String, String); 2]]) -> CommitId {
+        let approvals = approvals.iter().flatten().map(|(path, text)| (path.as_str(), text.as_str()));
+        let files: Vec<_> = [("domains.yaml", list)].into_iter().chain(approvals).collect();
+        self.house.commit(&files, &self.house.ann)
+    }
+
+    /// Ann changes the list, and bob approves of it.
+    pub fn changed(&self, from: &str, to: &str, comments: &[&str]) -> CommitId {
+        self.commit(to, &[self.approval(from, to, comments)])
     }
 
     /// The same with a statement that bob signs as it is.
@@ -111,7 +122,7 @@ fn provenance_and_state_carry_who_approved() {
     let text = case.statement.to_text();
     let folder = Statement::folder(&case.statement.list);
     let signature = case.bob.sign(&text, &[]);
-    let files = [(format!("{folder}statement"), text.as_str()), (format!("{folder}bob.minisig"), signature.as_str())];
+    let files = [(format!("{folder}/statement"), text.as_str()), (format!("{folder}/bob.minisig"), signature.as_str())];
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
     let head = case.house.commit(&files, &case.house.ann);
     let verified = case.house.verified(&case.root, None, &head);
@@ -202,7 +213,7 @@ fn a_person_counts_once_for_commit_and_approval() {
     house.commit(&[("domains.yaml", &list(&["www"]))], &house.bob);
     let folder = Statement::folder(&case.statement.list);
     let signature = case.bob.sign(&text, &[]);
-    let files = [(format!("{folder}statement"), text.as_str()), (format!("{folder}bob.minisig"), signature.as_str())];
+    let files = [(format!("{folder}/statement"), text.as_str()), (format!("{folder}/bob.minisig"), signature.as_str())];
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
     let head = house.commit(&files, &house.bob);
     let root = TrustRoot { policy: root.policy, ..house.root() };
@@ -310,6 +321,31 @@ fn an_approval_that_was_used_does_not_count_when_the_same_change_is_made_again()
 }
 
 #[test]
+fn an_approval_that_was_used_beside_a_later_list_does_not_count_again_either() {
+    let case = Case::new();
+    let (www, both) = (list(&["www"]), list(&["www", "more"]));
+    let first = case.approval(EMPTY, &www, &["-t", "first"]);
+    let added = case.commit(&both, &[first.clone(), case.approval(&www, &both, &[])]);
+    let state = case.house.verified(&case.root, None, &added).state().clone();
+    let removed = case.changed(&both, EMPTY, &[]);
+    let state = case.house.verified(&case.root, Some(&state), &removed).state().clone();
+    let again = case.commit(&www, &[first]);
+    assert_eq!(rules(&case.house.judge(&case.root, Some(&state), &again)), ["P04-threshold", "A01-replay"]);
+}
+
+#[test]
+fn an_approval_may_be_merged_before_its_change() {
+    let case = Case::new();
+    let house = &case.house;
+    let early = case.approval(EMPTY, &list(&["www"]), &[]);
+    let files = early.each_ref().map(|(path, text)| (path.as_str(), text.as_str()));
+    let merged = house.on(&[&house.introduction], &files, &house.ann);
+    let state = house.verified(&case.root, None, &merged).state().clone();
+    let head = house.on(&[&merged], &[("domains.yaml", &list(&["www"]))], &house.ann);
+    assert_eq!(names(&house.verified(&case.root, Some(&state), &head)), ["www"]);
+}
+
+#[test]
 fn an_approval_of_the_list_as_it_was_is_no_mistake_of_a_later_change() {
     let case = Case::new();
     let approved = case.changed(EMPTY, &list(&["www"]), &[]);
@@ -329,7 +365,7 @@ fn a_name_of_a_revoked_key_is_good_again_when_it_is_approved() {
 
     let text = case.statement.to_text();
     let signature = case.eve.sign(&text, &[]);
-    let files = [(format!("{folder}statement"), text.as_str()), (format!("{folder}eve.minisig"), signature.as_str())];
+    let files = [(format!("{folder}/statement"), text.as_str()), (format!("{folder}/eve.minisig"), signature.as_str())];
     let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
     let head = case.house.commit(&files, &case.house.bob);
     assert_eq!(names(&case.house.verified(&root, Some(&state), &head)), ["www"]);

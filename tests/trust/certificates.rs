@@ -322,7 +322,7 @@ fn a_commit_whose_certificate_was_not_valid_when_it_was_seen_is_not_remembered()
     let head = authority.good();
     let early = authority.at(None, &head, NOW - Duration::days(2), None);
     let Verdict::Refused(refused) = early else { panic!("verified") };
-    assert!(refused.first_seen.is_empty());
+    assert_eq!(refused.first_seen, FirstSeen::default());
 }
 
 #[test]

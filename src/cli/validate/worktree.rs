@@ -24,7 +24,7 @@ pub fn check(global: &Global, list: Option<&Path>) -> Result<Checked, Failure> {
     let parsed = parse(&files, known.as_ref());
     let note = "no runner configuration, so authorities and buckets are not checked";
     Ok(Checked {
-        about: parsed.list.map_or("no valid list".into(), |list| counted(list.len(), "certificate")),
+        about: parsed.list.map_or("no valid list".into(), |list| counted(list.certificates().count(), "certificate")),
         notes: known.is_none().then(|| note.to_owned()).into_iter().collect(),
         diagnostics: parsed.diagnostics,
         files,

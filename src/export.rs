@@ -102,11 +102,11 @@ pub struct Account {
 }
 
 impl Export {
-    /// Whether everything in it has its private key, so that it can be restored.
+    /// Whether everything in it has its private key, if the store had it, so that it can be restored.
     pub fn has_keys(&self) -> bool {
         let below = self.lineages.iter().filter_map(|kept| kept.below.as_deref());
-        let kept = self.lineages.iter().chain(below).all(|kept| kept.privkey.is_some());
-        kept && self.imported.iter().all(|waiting| waiting.privkey.is_some())
+        let kept = self.lineages.iter().chain(below).all(|kept| kept.privkey.is_some() == kept.meta.has_key());
+        kept && self.imported.iter().all(|waiting| waiting.privkey.is_some() != waiting.imported.keyless)
     }
 
     /// The bytes of the file.

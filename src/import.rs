@@ -24,8 +24,10 @@ pub use settings::{Becomes, Setting};
 pub struct Candidate {
     /// What the tool calls it.
     pub name: String,
-    /// PEM.
-    pub privkey: Secret,
+    /// PEM. `None` if whoever uses the certificate keeps it elsewhere.
+    pub privkey: Option<Secret>,
+    /// The request that it was issued for, PEM, if the tool keeps one.
+    pub csr: Option<String>,
     /// PEM, leaf first.
     pub chain: String,
     /// URL of the CA's directory, if the tool says.

@@ -16,10 +16,10 @@ use std::collections::BTreeSet;
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
 
-use crate::list::{KeySource, KeyType};
+use crate::list::{Certificate, KeySource, KeyType};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 
-pub use read::{key_type_of, public_key_of};
+pub use read::{key_type, key_type_of, public_key_of};
 pub use revoked::{Revocation, RevocationReason, Revoked, RevokedBy};
 
 /// The schema of `meta.json`. A newer one is refused, never overwritten.
@@ -114,7 +114,22 @@ pub struct Imported {
     pub certificate_url: String,
     #[serde(with = "time::serde::rfc3339")]
     pub taken_at: OffsetDateTime,
+    /// It came without its private key: only an entry with a CSR for that key can take it up.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub keyless: bool,
     pub facts: CertFacts,
+}
+
+impl Imported {
+    /// Whether this is what a list asks for, so that it can become live. Without its key only the CSR for that very key
+    /// can be what it was issued for.
+    pub fn is_for(&self, certificate: &Certificate) -> bool {
+        let same_key = match &certificate.key_source {
+            KeySource::Csr(csr) => *csr.public_key() == self.facts.public_key,
+            _ => false,
+        };
+        self.facts.identifiers == certificate.identifiers && (same_key || !self.keyless)
+    }
 }
 
 /// `meta.json` beside a stored version.
@@ -138,6 +153,13 @@ pub struct Meta {
     #[serde(with = "time::serde::rfc3339")]
     pub stored_at: OffsetDateTime,
     pub facts: CertFacts,
+}
+
+impl Meta {
+    /// Whether the version has its private key beside it. Without one, whoever made the request has it.
+    pub fn has_key(&self) -> bool {
+        self.key_source.has_key()
+    }
 }
 
 /// A version of a lineage as the store holds it.
@@ -166,7 +188,8 @@ impl Stored {
 /// The PEM files of a version. The key is wiped when dropped and never shown.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Pems {
-    pub privkey: crate::secret::Secret,
+    /// `None` if it is known to whoever made the request alone.
+    pub privkey: Option<crate::secret::Secret>,
     pub cert: String,
     pub chain: String,
 }

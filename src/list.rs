@@ -1,5 +1,6 @@
 //! The list: the certificates that an organisation wants.
 
+mod csr;
 mod draft;
 pub mod endpoint;
 mod key;
@@ -17,6 +18,7 @@ use self::endpoint::Endpoint;
 use crate::diag::Place;
 use crate::name::{Identifier, LineageName};
 
+pub use csr::{Csr, Request};
 pub use key::KeySource;
 
 /// Key algorithm and size of a certificate.

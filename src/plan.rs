@@ -137,7 +137,7 @@ pub enum Reason {
         from: Option<KeyType>,
         to: KeyType,
     },
-    /// The runner gives another key than that of the certificate.
+    /// The runner's file or the list's CSR has another key than the certificate, or the key is not where it should be.
     OtherKey {
         source: KeySource,
     },
@@ -232,7 +232,9 @@ impl Reason {
             Self::IdentifiersChanged { added, removed } => format!("identifiers changed:{}", changes(added, removed)),
             Self::KeyTypeChanged { from: Some(from), to } => format!("key type changed from {from} to {to}"),
             Self::KeyTypeChanged { from: None, to } => format!("key type changed to {to}"),
-            Self::OtherKey { source } => format!("another key is {source}"),
+            Self::OtherKey { source: KeySource::Csr(_) } => "the CSR has another key".into(),
+            Self::OtherKey { source: source @ KeySource::Given(_) } => format!("another key is {source}"),
+            Self::OtherKey { .. } => "the key is made here from now on".into(),
             Self::AuthorityChanged { from, to } => format!("authority changed from {from} to {to}"),
             Self::ProfileChanged { to: Some(to), .. } => format!("profile changed to {to}"),
             Self::ProfileChanged { to: None, .. } => "profile taken back".into(),

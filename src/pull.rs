@@ -43,6 +43,9 @@ pub struct Consumer {
     pub domains: BTreeSet<Identifier>,
     /// Names of files besides those of certbot.
     pub also: BTreeSet<Naming>,
+    /// The private key of this machine, PEM: the certificate must be for it. `None`: the key comes with the version, or
+    /// is nobody's business here.
+    pub key: Option<PathBuf>,
     pub reload: Option<Reload>,
     pub served: Option<Served>,
     /// How many releases are kept, the current one included. At least 1.
@@ -125,12 +128,16 @@ async fn find(
         let pointer = version::pointer(bucket, &consumer.lineage).await?;
         accept(&pointer, marker, clock.now())?;
         let digest = pointer.manifest.clone();
-        if let Some((release, manifest)) = folder.find(&pointer, &consumer.also) {
+        if let Some((release, manifest)) = folder.find(&pointer, &consumer.also, consumer.key.is_some()) {
             version::check_names(&manifest, &consumer.domains)?;
             return Ok(Found { release, manifest, digest });
         }
-        let Some(version) = version::fetch(bucket, &pointer, clock.now()).await? else { continue };
+        let key = consumer.key.as_deref().map(version::own_key).transpose()?;
+        let Some(version) = version::fetch(bucket, &pointer, key, clock.now()).await? else { continue };
         version::check_names(&version.manifest, &consumer.domains)?;
+        if version.pems.privkey.is_none() && consumer.also.contains(&Naming::Haproxy) {
+            return Err(version::keyless(&version.manifest));
+        }
         let release = folder.write(&version, &consumer.also)?;
         reach("after-release");
         debug!(lineage = %consumer.lineage, %release, "written");

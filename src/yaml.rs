@@ -86,6 +86,21 @@ impl<'a> Findings<'a> {
     }
 }
 
+/// Where a private key in PEM begins. Found before anything else is read, since every other finding quotes the file.
+fn private_key(bytes: &[u8], file: usize) -> Option<Spot> {
+    let text = String::from_utf8_lossy(bytes);
+    let (line, found) = text.lines().enumerate().find(|(_, line)| is_private(line))?;
+    let column = found.find(BEGIN).map_or(1, |at| found[..at].chars().count() + 1);
+    let start = bytes.split(|byte| *byte == b'\n').take(line).map(|line| line.len() + 1).sum();
+    Some(Spot { file, line: line + 1, column, start, end: start })
+}
+
+const BEGIN: &str = "-----BEGIN ";
+
+fn is_private(line: &str) -> bool {
+    line.split(BEGIN).skip(1).any(|rest| rest.contains("PRIVATE KEY-----"))
+}
+
 /// The tree of a file, if it has one; what is wrong with its characters and its YAML goes to `findings`.
 ///
 /// `index` is the index of the file in `findings`. Files are read in that order.
@@ -94,6 +109,12 @@ pub fn read(file: &SourceFile, index: usize, findings: &mut Findings<'_>) -> Opt
         let message = format!("the file has {} bytes, the limit is {LARGEST}", file.bytes.len());
         let top = Spot { file: index, line: 1, column: 1, start: 0, end: 0 };
         findings.report(Code::FileTooLarge, top, message).hint("split it: a list may be a folder of files");
+        return None;
+    }
+    if let Some(at) = private_key(&file.bytes, index) {
+        findings.report(Code::PrivateKey, at, "a private key stands in this file").hint(
+            "take it out and make another one: whoever can read the file, or an earlier version of it, has this key",
+        );
         return None;
     }
     let text = characters::check(&file.bytes, index, findings)?;

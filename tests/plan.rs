@@ -175,6 +175,7 @@ impl Held {
             directory: meta.directory,
             certificate_url: String::new(),
             taken_at: meta.stored_at,
+            keyless: false,
             facts: meta.facts,
         }
     }

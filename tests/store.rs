@@ -41,7 +41,7 @@ fn certificate(name: &str) -> (Meta, Pems) {
         stored_at: datetime!(2026-06-01 02:00 UTC),
         facts,
     };
-    (meta, Pems { privkey: Secret::new(key.serialize_pem()), chain: cert.clone(), cert })
+    (meta, Pems { privkey: Some(Secret::new(key.serialize_pem())), chain: cert.clone(), cert })
 }
 
 fn provenance() -> Provenance {
@@ -126,7 +126,7 @@ fn a_deployed_version_stands_under_live_as_certbot_has_it() {
     assert_eq!(stored, Stored { meta: Meta { version: 1, ..meta }, published: BTreeMap::new(), revoked: None });
     assert_eq!(fs::read_link(case.path("live/www")).unwrap(), Path::new("../archive/www/1"));
     let read = |name: &str| fs::read_to_string(case.path("live/www").join(name)).unwrap();
-    assert_eq!(read("privkey.pem"), pems.privkey.reveal());
+    assert_eq!(read("privkey.pem"), pems.privkey.as_ref().unwrap().reveal());
     assert_eq!(read("fullchain.pem"), pems.fullchain());
     assert_eq!((read("cert.pem"), read("chain.pem")), (pems.cert.clone(), pems.chain.clone()));
     assert_eq!(read("url"), format!("{}\n", stored.meta.certificate_url));
@@ -223,7 +223,7 @@ fn the_pem_files_come_back_as_they_were_and_swapped_keys_are_noticed() {
     let (meta, pems) = certificate("www");
     let stored = case.store.deploy(meta, &pems).unwrap();
     assert!(case.store.pems(&stored).unwrap() == pems);
-    fs::write(case.path("archive/www/1/privkey.pem"), certificate("api").1.privkey.reveal()).unwrap();
+    fs::write(case.path("archive/www/1/privkey.pem"), certificate("api").1.privkey.as_ref().unwrap().reveal()).unwrap();
     assert_eq!(case.store.pems(&stored).err().unwrap().code, "store:broken");
 }
 
@@ -496,7 +496,7 @@ fn what_failed_the_checks_is_kept_apart_with_the_reason() {
     case.store.quarantine(&lineage("www"), &pems, &why).unwrap();
     let read = |path: &str| fs::read(case.path(path)).unwrap();
     assert_eq!(serde_json::from_slice::<Fault>(&read("quarantine/www/2/fault.json")).unwrap(), why);
-    assert_eq!(read("quarantine/www/1/privkey.pem"), pems.privkey.reveal().as_bytes());
+    assert_eq!(read("quarantine/www/1/privkey.pem"), pems.privkey.as_ref().unwrap().reveal().as_bytes());
     assert_eq!(case.store.observe().unwrap(), Default::default());
 }
 

@@ -17,15 +17,24 @@ pub fn adopt(step: &Step, what: &Adopt, ports: &Ports, basis: &Basis) -> Result<
     match what {
         Adopt::Earlier { version } => store.redeploy(&step.lineage, *version).map(drop),
         Adopt::Imported => {
-            let (imported, pems) = store.imported(&step.lineage)?.ok_or_else(|| changed(step))?;
-            if imported.facts.identifiers != certificate.identifiers {
+            let (imported, mut pems) = store.imported(&step.lineage)?.ok_or_else(|| changed(step))?;
+            if !imported.is_for(certificate) {
                 return Err(changed(step));
             }
+            // Whose key the list leaves to others is not kept here, whoever brought it.
+            let key_source = match &certificate.key_source {
+                KeySource::Csr(csr) if *csr.public_key() == imported.facts.public_key => {
+                    pems.privkey = None;
+                    certificate.key_source.clone()
+                }
+                _ => KeySource::New,
+            };
             let meta = Meta {
                 authority: imported.authority.unwrap_or_else(|| certificate.authority.clone()),
                 directory: imported.directory,
                 profile: certificate.profile.clone(),
                 certificate_url: imported.certificate_url,
+                key_source,
                 ..meta(step, Origin::Imported(imported.from), imported.facts, ports, basis)
             };
             store.deploy(meta, &pems)?;

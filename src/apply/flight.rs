@@ -19,6 +19,7 @@ use crate::journal::{self, Attempt, Entry, Intent, Next, Proof, Status};
 use crate::lineage::check::NOT_YET_VALID;
 use crate::lineage::public_key_of;
 use crate::list::{Certificate, KeySource};
+use crate::name::Digest;
 use crate::port::{Ca, Challenge, Order, OrderRequest, Store};
 use crate::secret::Secret;
 
@@ -42,6 +43,15 @@ pub struct Flight<'a, 'b> {
     pub challenges: Vec<(String, Challenge)>,
     /// The proofs for the order. The journal may hold older ones too, to be swept.
     pub records: Vec<Proof>,
+}
+
+/// What a certificate is asked for with.
+struct Keyed {
+    /// PKCS#8 PEM. `None` if only whoever made the CSR has it.
+    key: Option<Secret>,
+    public_key: Digest,
+    /// DER
+    csr: Vec<u8>,
 }
 
 impl Flight<'_, '_> {
@@ -220,8 +230,9 @@ impl Flight<'_, '_> {
     async fn has_lost_its_key(&self, wave: &Wave<'_>) -> Result<bool, Fault> {
         let (lineage, pending) = (self.entry.lineage.clone(), self.entry.revocations.clone());
         let public_key = self.entry.attempt.as_ref().and_then(|attempt| attempt.intent.public_key.clone());
+        let has_key = self.certificate.key_source.has_key();
         let check = move |store: &dyn Store| {
-            if store.attempt_key(&lineage)?.is_none() {
+            if has_key && store.attempt_key(&lineage)?.is_none() {
                 return Ok(true);
             }
             let Some(public_key) = public_key else { return Ok(false) };
@@ -238,10 +249,10 @@ impl Flight<'_, '_> {
         intent.is_for(self.certificate) && intent.directory == self.ca.directory() && same_key
     }
 
-    /// Makes the key and the CSR and journals them. The CA does not hear of it yet.
+    /// Makes the key and the CSR, unless the list has one, and journals them. The CA does not hear of it yet.
     async fn intend(&mut self, wave: &Wave<'_>) -> Result<(), Halt> {
         let profile = self.profile(wave).await?;
-        let (key, csr) = self.key(wave).await?;
+        let Keyed { key, public_key, csr } = self.key(wave).await?;
         let step = self.work.step;
         let intent = Intent {
             identifiers: self.certificate.identifiers.clone(),
@@ -249,7 +260,7 @@ impl Flight<'_, '_> {
             directory: self.ca.directory().to_owned(),
             key: self.certificate.key,
             key_source: self.certificate.key_source.clone(),
-            public_key: Some(public_key_of(&key)?),
+            public_key: Some(public_key),
             profile,
             replaces: step.replaces.clone(),
             csr: STANDARD.encode(csr),
@@ -258,8 +269,10 @@ impl Flight<'_, '_> {
         self.entry.attempt = Some(Attempt::new(intent));
         let entry = self.entry.clone();
         wave.stored(move |store| {
-            store.write_attempt_key(&entry.lineage, &key)?;
-            reach("after-key");
+            if let Some(key) = &key {
+                store.write_attempt_key(&entry.lineage, key)?;
+                reach("after-key");
+            }
             store.write_entry(&entry)
         })
         .await?;
@@ -268,9 +281,12 @@ impl Flight<'_, '_> {
     }
 
     /// The key for the certificate, and a CSR for it.
-    async fn key(&self, wave: &Wave<'_>) -> Result<(Secret, Vec<u8>), Fault> {
+    async fn key(&self, wave: &Wave<'_>) -> Result<Keyed, Fault> {
         let certificate = self.certificate.clone();
         let kept = match &certificate.key_source {
+            KeySource::Csr(csr) => {
+                return Ok(Keyed { key: None, public_key: csr.public_key().clone(), csr: csr.der().to_vec() });
+            }
             KeySource::New => None,
             KeySource::Reused => {
                 let (lineage, kind) = (self.entry.lineage.clone(), certificate.key);
@@ -286,7 +302,9 @@ impl Flight<'_, '_> {
             Some(key) => csr::for_key(&key, &certificate.identifiers).map(|csr| (key, csr)),
             None => csr::generate(certificate.key, &certificate.identifiers),
         });
-        made.await.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))?
+        let (key, csr) =
+            made.await.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))??;
+        Ok(Keyed { public_key: public_key_of(&key)?, key: Some(key), csr })
     }
 
     /// What to ask for, by what the CA offers now. Some CAs take a profile that they do not know and ignore it.

@@ -23,8 +23,9 @@ pub fn store(
 ) -> Result<Stored, Fault> {
     let intent = &attempt.intent;
     let lost = || Fault::new("journal:key-lost", "the journaled private key is gone; the next run orders again");
-    let key = store.attempt_key(lineage)?.ok_or_else(lost)?;
-    let (pems, facts) = match judge(intent, &key, chain, anchors, now) {
+    let kept = || store.attempt_key(lineage)?.ok_or_else(lost);
+    let key = intent.key_source.has_key().then(kept).transpose()?;
+    let (pems, facts) = match judge(intent, key.as_ref(), chain, anchors, now) {
         Ok(checked) => checked,
         // Nothing is wrong with it. It is fetched again later.
         Err(fault) if fault.code == check::NOT_YET_VALID => return Err(fault),
@@ -55,7 +56,7 @@ pub fn store(
 /// Against the intent, and whether whoever connects will know its root if the runner says which roots those are.
 fn judge(
     intent: &Intent,
-    key: &Secret,
+    key: Option<&Secret>,
     chain: &str,
     anchors: Option<&Anchors>,
     now: OffsetDateTime,

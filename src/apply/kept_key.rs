@@ -21,7 +21,7 @@ pub fn kept_key(
     let fits = |stored: &&Stored| {
         stored.facts().key == Some(key) && !is_compromised(&versions, &stored.facts().public_key, pending)
     };
-    newest.filter(fits).map(|stored| Ok(store.pems(stored)?.privkey)).transpose()
+    newest.filter(fits).map_or(Ok(None), |stored| Ok(store.pems(stored)?.privkey))
 }
 
 /// Whether a version with this key was or is to be revoked because somebody else may have it.

@@ -19,18 +19,18 @@ use crate::secret::Secret;
 /// Nobody trusts it anyway, and it need not be made anew while a CA is out of reach.
 const LIFETIME: Duration = Duration::days(3650);
 
-/// Makes those that are missing, and takes away those of names that left the list. A failure is only told: no
-/// certificate depends on it.
+/// Makes those that are missing, and takes away those of names that left the list, or whose key is not made here any
+/// more: a server would start with the wrong one. A failure is only told: no certificate depends on it.
 pub fn place(steps: &[Step], inventory: &Inventory, ports: &Ports) {
-    let listed: BTreeSet<&LineageName> =
-        steps.iter().filter(|step| step.certificate.is_some()).map(|step| &step.lineage).collect();
+    let has_key = |step: &&Step| step.certificate.as_ref().is_some_and(|certificate| certificate.key_source.has_key());
+    let listed: BTreeSet<&LineageName> = steps.iter().filter(has_key).map(|step| &step.lineage).collect();
     for lineage in inventory.placeholders.iter().filter(|lineage| !listed.contains(lineage)) {
         tell(lineage, ports.store.remove_placeholder(lineage));
     }
     if !ports.placeholders {
         return;
     }
-    for step in steps.iter().filter(|step| lacks_a_certificate(step)) {
+    for step in steps.iter().filter(has_key).filter(|step| lacks_a_certificate(step)) {
         let Some(certificate) = &step.certificate else { continue };
         let made = make(certificate, ports.clock.now())
             .and_then(|pems| ports.store.add_placeholder(&step.lineage, &pems))
@@ -65,7 +65,7 @@ fn self_signed(identifiers: &BTreeSet<Identifier>, now: OffsetDateTime) -> Resul
     params.distinguished_name.push(DnType::CommonName, PLACEHOLDER);
     (params.not_before, params.not_after) = (now - Duration::HOUR, now + LIFETIME);
     let cert = params.self_signed(&key)?.pem().replace("\r\n", "\n");
-    Ok(Pems { privkey: Secret::new(key.serialize_pem()), chain: cert.clone(), cert })
+    Ok(Pems { privkey: Some(Secret::new(key.serialize_pem())), chain: cert.clone(), cert })
 }
 
 fn tell(lineage: &LineageName, result: Result<(), Fault>) {

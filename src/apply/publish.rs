@@ -49,9 +49,22 @@ pub async fn publish(
     if let Some(also) = flat {
         let copies = naming::files(pems, &stored.meta.certificate_url, also);
         try_join_all(copies.iter().map(|file| target.put_copy(&file.name, &file.bytes))).await?;
+        try_join_all(stale_keys(listing, stored, also).map(async |name| target.put_copy(&name, b"").await)).await?;
     }
     debug!(lineage = %stored.meta.lineage, sequence = stored.meta.version, etag, "published");
     Ok(etag)
+}
+
+/// Copies with the key of an earlier version, if this one has none: nothing takes their place, so that no script takes
+/// them for the key of this certificate. They are emptied, since a runner may not be allowed to delete.
+fn stale_keys(
+    listing: &BTreeMap<String, ObjectSummary>,
+    stored: &Stored,
+    also: &BTreeSet<Naming>,
+) -> impl Iterator<Item = String> {
+    let names = naming::names(true, "", also).into_iter().filter(|_| !stored.meta.has_key());
+    let secret = names.filter_map(|(name, secret)| secret.then_some(name));
+    secret.filter(|name| listing.contains_key(&flat_key(&stored.meta.lineage, name)))
 }
 
 /// Where one version goes.

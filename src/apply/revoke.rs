@@ -92,17 +92,27 @@ async fn one(lineage: &LineageName, revocation: &Revocation, through: &Through<'
 async fn ask(ca: &dyn Ca, stored: &Stored, revocation: &Revocation, store: &dyn Store) -> Result<(), Fault> {
     let pems = store.pems(stored)?;
     let by = async |signer: RevokedBy| {
-        let key = (signer == RevokedBy::CertificateKey).then_some(&pems.privkey);
+        let key = match signer {
+            RevokedBy::AccountKey => None,
+            RevokedBy::CertificateKey => Some(pems.privkey.as_ref().ok_or_else(|| keyless(stored))?),
+        };
         ca.revoke(&pems.cert, revocation.reason, key).await
     };
     let Some(signer) = revocation.by else {
-        let usual = revocation.reason.usual_signer();
+        let usual = pems.privkey.as_ref().map_or(RevokedBy::AccountKey, |_| revocation.reason.usual_signer());
         return match by(usual).await {
             Err(fault) if !journal::is_outage(&fault) => by(usual.other()).await.map_err(|_| fault),
             done => done,
         };
     };
     by(signer).await
+}
+
+fn keyless(stored: &Stored) -> Fault {
+    let (lineage, version) = (&stored.meta.lineage, stored.meta.version);
+    Fault::new("revoke:no-key", format!("the key of {lineage} v{version} is not here: the list has only its CSR"))
+        .hint("revoke with `--by account-key`, or let whoever has the key ask the CA (RFC 8555 section 7.6)")
+        .retry(Retry::Never)
 }
 
 fn interrupted() -> Fault {

@@ -16,12 +16,15 @@ use crate::lineage::naming::{self, Naming};
 use crate::lineage::{Meta, Pems, Stored};
 use crate::name::{CommitId, Digest, Identifier, LineageName};
 use crate::port::ObjectSummary;
+use crate::secret::Secret;
 
 /// The schema of manifests and pointers.
 pub const SCHEMA: u32 = 1;
 
-/// The files of a version, and the names of the flat copies.
-pub const FILES: [&str; 4] = ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem"];
+/// The files of every version.
+pub const FILES: [&str; 3] = ["cert.pem", "chain.pem", "fullchain.pem"];
+/// The file of a version whose key is known to the publisher.
+pub const PRIVKEY: &str = "privkey.pem";
 
 const MANIFEST: &str = "manifest.json";
 
@@ -99,6 +102,16 @@ impl Manifest {
         }
     }
 
+    /// The files of the version that a reader needs.
+    pub fn names(&self) -> impl Iterator<Item = &'static str> {
+        names(self.has_key())
+    }
+
+    /// Whether the key is published beside the certificate. If not, whoever made the request has it.
+    pub fn has_key(&self) -> bool {
+        self.files.contains_key(PRIVKEY)
+    }
+
     /// Whether both describe the same files of the same version. A later release may word the rest differently.
     pub fn same_version(&self, other: &Self) -> bool {
         let key = |manifest: &Self| (manifest.lineage.clone(), manifest.sequence, manifest.serial.clone());
@@ -128,12 +141,16 @@ pub fn to_json<T: Serialize>(value: &T) -> Vec<u8> {
     bytes
 }
 
-/// The files of a version with their bytes, in the order of [`FILES`].
-pub fn files(pems: &Pems) -> [(&'static str, Zeroizing<Vec<u8>>); 4] {
+fn names(has_key: bool) -> impl Iterator<Item = &'static str> {
+    FILES.into_iter().chain(has_key.then_some(PRIVKEY))
+}
+
+/// The files of a version with their bytes.
+pub fn files(pems: &Pems) -> Vec<(&'static str, Zeroizing<Vec<u8>>)> {
     let fullchain = pems.fullchain();
-    let texts = [&pems.cert, &pems.chain, &fullchain, pems.privkey.reveal()];
-    let mut texts = texts.into_iter().map(|text: &str| Zeroizing::new(text.as_bytes().to_vec()));
-    FILES.map(|name| (name, texts.next().expect("as many texts as files")))
+    let texts = [&pems.cert, &pems.chain, &fullchain].map(String::as_str);
+    let texts = texts.into_iter().chain(pems.privkey.as_ref().map(Secret::reveal));
+    names(pems.privkey.is_some()).zip(texts.map(|text| Zeroizing::new(text.as_bytes().to_vec()))).collect()
 }
 
 /// `<lineage>/v/<sequence>-<serial>/`
@@ -218,10 +235,11 @@ pub fn publication(
 ) -> Publication {
     let lineage = &stored.meta.lineage;
     let prefix = version_prefix(stored);
-    let versioned = FILES.map(|file| format!("{prefix}{file}")).into_iter().chain([manifest_key(stored)]);
-    let copies = flat.map(|also| naming::names(&stored.meta.certificate_url, also)).unwrap_or_default();
-    let absent =
-        versioned.chain(copies.iter().map(|file| flat_key(lineage, file))).filter(|key| !listing.contains_key(key));
+    let has_key = stored.meta.has_key();
+    let versioned = names(has_key).map(|file| format!("{prefix}{file}")).chain([manifest_key(stored)]);
+    let copies = flat.map(|also| naming::names(has_key, &stored.meta.certificate_url, also)).unwrap_or_default();
+    let copies = copies.iter().map(|(file, _)| flat_key(lineage, file));
+    let absent = versioned.chain(copies).filter(|key| !listing.contains_key(key));
     let mut gaps: Vec<Gap> = absent.map(Gap::Object).collect();
     match listing.get(&pointer_key(lineage)) {
         None => gaps.push(Gap::Pointer),

@@ -205,6 +205,9 @@ pub struct Show {
     /// The name of the lineage
     #[arg(value_name = "LINEAGE")]
     pub lineage: String,
+    /// Print nothing but the certificate and its issuers, in PEM
+    #[arg(long, conflicts_with = "json")]
+    pub chain: bool,
 }
 
 #[derive(Debug, Args)]
@@ -439,6 +442,9 @@ pub struct Pull {
     /// Names of files besides certbot's: acmetool, haproxy; may be given several times
     #[arg(long, value_name = "LAYOUT", value_parser = Naming::parse, requires = "bucket")]
     pub layout: Vec<Naming>,
+    /// The private key of this machine, where the list has its CSR: the certificate must be for it
+    #[arg(long, value_name = "FILE", requires = "bucket")]
+    pub key: Option<PathBuf>,
     /// How long the command may take, such as 60s or 5m
     #[arg(long, value_name = "TIME", value_parser = value::seconds, default_value = "30s")]
     pub reload_timeout: Duration,
@@ -518,9 +524,9 @@ pub enum ImportFrom {
         /// The name of the lineage
         #[arg(long, value_name = "NAME")]
         name: String,
-        /// The private key, without a passphrase
+        /// The private key, without a passphrase; none if the list has the CSR that it was issued for
         #[arg(long, value_name = "FILE")]
-        key: PathBuf,
+        key: Option<PathBuf>,
         /// The leaf and its issuers; with --cert only the issuers
         #[arg(long, value_name = "FILE")]
         chain: PathBuf,

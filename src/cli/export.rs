@@ -107,7 +107,7 @@ fn chosen<'a>(inventory: &'a Inventory, names: &BTreeSet<LineageName>) -> Result
 fn kept(store: &FileStore, stored: &Stored, with_keys: bool) -> Result<Kept, Fault> {
     let Pems { privkey, cert, chain } = store.pems(stored)?;
     let (meta, published) = (stored.meta.clone(), stored.published.clone());
-    let (privkey, revoked) = (with_keys.then_some(privkey), stored.revoked.clone());
+    let (privkey, revoked) = (privkey.filter(|_| with_keys), stored.revoked.clone());
     Ok(Kept { stashed: false, meta, cert, chain, privkey, published, revoked, below: None })
 }
 
@@ -123,7 +123,7 @@ fn waiting(
         imported,
         cert,
         chain,
-        privkey: with_keys.then_some(privkey),
+        privkey: privkey.filter(|_| with_keys),
     };
     Ok(loaded.into_iter().flatten().map(waiting).collect())
 }

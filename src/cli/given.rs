@@ -16,7 +16,7 @@ pub fn read(config: &Config, list: &List) -> BTreeMap<KeySource, Result<(Secret,
         list.certificates().filter(|entry| entry.provided.is_none()).map(|entry| &entry.key_source).collect();
     let file = |source: &KeySource| match source {
         KeySource::Given(word) => Some(one(word, config.given_keys.get(word)?)),
-        KeySource::New | KeySource::Reused => None,
+        KeySource::New | KeySource::Reused | KeySource::Csr(_) => None,
     };
     used.into_iter().filter_map(|source| Some((source.clone(), file(source)?))).collect()
 }

@@ -100,7 +100,8 @@ fn read(from: &ImportFrom) -> Result<(&'static str, Found), Failure> {
             let line = if leaf.is_empty() || leaf.ends_with('\n') { "" } else { "\n" };
             let candidate = Candidate {
                 name: name.clone(),
-                privkey: Secret::new(named(key)?),
+                privkey: key.as_deref().map(named).transpose()?.map(Secret::new),
+                csr: None,
                 chain: format!("{leaf}{line}{}", named(chain)?),
                 directory: None,
                 url: None,
@@ -182,6 +183,7 @@ fn candidate(
         domains: facts.identifiers.iter().map(ToString::to_string).collect(),
         authority,
         key: facts.key.map(|key| key.to_string()),
+        csr: one.csr.clone(),
         note,
     });
     let kind = facts.key.map_or("other", |key| key.as_str());
@@ -232,6 +234,7 @@ fn wishes(found: &Found, entries: &[Entry], place: &Place) -> Vec<Entry> {
         domains: wish.domains.clone(),
         authority: place.authority(wish.directory.as_deref()).or_else(|| built_in(wish.directory.as_deref()?)),
         key: wish.key.clone(),
+        csr: None,
         note: Some("there is no certificate to take over: it will be ordered".into()),
     };
     open.map(entry).collect()

@@ -78,6 +78,7 @@ fn of_flags(args: &Args, names: BTreeSet<LineageName>) -> Result<Pull, Failure> 
         into: into.clone(),
         domains: args.domain.iter().cloned().collect(),
         also: args.layout.iter().copied().collect(),
+        key: args.key.clone(),
         reload: (!reload.argv.is_empty()).then_some(reload),
         served: args.served.clone().map(|at| Served { at, name: args.server_name.clone(), timeout }),
         keep: args.keep.into(),

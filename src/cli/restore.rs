@@ -152,7 +152,7 @@ fn try_bring_back(session: &Session, inventory: &Inventory, version: Version) ->
 }
 
 fn check(version: &Version) -> Result<(), Fault> {
-    let (_, facts, _) = check_foreign(&version.pems.privkey, &version.pems.fullchain())?;
+    let (_, facts, _) = check_foreign(version.pems.privkey.as_ref(), &version.pems.fullchain())?;
     if facts != version.meta.facts {
         let text = "the certificate is not the one that its facts describe";
         return Err(Fault::new("restore:damaged", text).retry(Retry::Never));

@@ -65,6 +65,10 @@ fn show(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> 
     let (leaf, chain) = store.certificates(&stored)?;
     let renewal_infos = store.renewal_infos()?;
     let fullchain = leaf + &chain;
+    if args.chain {
+        output.text(&fullchain);
+        return Ok(Exit::Done);
+    }
     let shown = Shown {
         state,
         chain: describe(&fullchain)?,

@@ -41,6 +41,7 @@ impl Pull {
     pub fn resolved(mut self, base: &Path) -> Self {
         for consumer in &mut self.certificates {
             consumer.into = base.join(&consumer.into);
+            consumer.key = consumer.key.take().map(|key| base.join(key));
         }
         self
     }
@@ -75,19 +76,20 @@ fn bucket(node: &Node, f: &mut Findings<'_>) -> Option<Bucket> {
 }
 
 fn consumer(node: &Node, f: &mut Findings<'_>) -> Option<Consumer> {
-    let keys = ["name", "into", "domains", "layouts", "reload", "reload_timeout", "served", "keep"];
+    let keys = ["name", "into", "domains", "layouts", "key", "reload", "reload_timeout", "served", "keep"];
     let fields = Fields::of(node, "a certificate", &keys, f)?;
     let lineage = fields.require("name", f).and_then(|node| node.parsed(LineageName::parse, f));
     let into = fields.require("into", f).and_then(|node| path(node, f));
     let domains: BTreeSet<Identifier> = all(&fields, "domains", domain, f);
     let also = all(&fields, "layouts", Naming::parse, f);
+    let key = fields.get("key").and_then(|node| path(node, f));
     let timeout = fields.get("reload_timeout").map_or(Some(RELOAD), |node| node.parsed(value::seconds, f));
     let reload = fields.get("reload").and_then(|node| command(node, f));
     let served = fields.get("served").and_then(|node| served(node, f));
     let keep = fields.get("keep").map_or(Some(KEEP), |node| node.number(1, 1_000, f).map(|keep| keep as usize));
     let timeout = timeout?;
     let reload = reload.map(|argv| Reload { argv, timeout });
-    Some(Consumer { lineage: lineage?, into: into?, domains, also, reload, served, keep: keep? })
+    Some(Consumer { lineage: lineage?, into: into?, domains, also, key, reload, served, keep: keep? })
 }
 
 /// A program by its whole path, and its arguments. There is no shell.

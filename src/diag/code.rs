@@ -41,6 +41,8 @@ codes! {
     BidiControl "bidi-control" Error "A file contains a character that changes the direction of text, so that it reads differently from what it says."
     InvisibleCharacter "invisible-character" Error "A file contains a character that cannot be seen."
 
+    PrivateKey "private-key" Error "A file holds a private key; the rest of the file is not examined."
+
     YamlSyntax "yaml-syntax" Error "A file is not valid YAML 1.2; the rest of the file is not examined."
     SeveralDocuments "several-documents" Error "A file holds more than one YAML document."
     YamlAnchor "yaml-anchor" Error "A file uses a YAML anchor (`&`); every entry is written out."
@@ -67,6 +69,8 @@ codes! {
     UnknownProvided "unknown-provided" Error "The runner's config has no files for a certificate that is provided."
     UnknownGivenKey "unknown-given-key" Error "The runner's config has no file for a key that is given."
     ProvidedAndOrdered "provided-and-ordered" Error "A certificate that is provided also says how to order it."
+    BadCsr "bad-csr" Error "A certificate request cannot be used: its form, its signature, its key or what it asks for."
+    CsrNames "csr-names" Error "A certificate request is for other names than the certificate."
     IdnNormalised "idn-normalised" Warning "A domain is written with letters outside ASCII; the certificate holds its A-label."
     MixedScript "mixed-script" Warning "A label of a domain mixes letters of scripts that look alike."
 

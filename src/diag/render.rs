@@ -12,12 +12,15 @@ use crate::yaml::characters::is_strange;
 /// Lines with more bytes are not shown.
 const WIDEST: usize = 4096;
 
+/// So many characters of base64 in a row, as PEM has them in a line, could be a key: they are not shown.
+const KEY: usize = 64;
+
 /// Labels that are this many lines apart share a snippet.
 const NEAR: usize = 6;
 
 /// All diagnostics with the lines they speak of, then the summary; nothing for none.
 ///
-/// A line that is not among `sources`, or too long to read, is named but not shown. Nothing of a file reaches a terminal unescaped.
+/// A line that is not among `sources`, too long to read or perhaps part of a key is named but not shown. Nothing of a file reaches a terminal unescaped.
 pub fn render(diagnostics: &[Diagnostic], sources: &[SourceFile], color: bool) -> String {
     if diagnostics.is_empty() {
         return String::new();
@@ -83,7 +86,7 @@ fn render_one(diagnostic: &Diagnostic, files: &HashMap<&str, Lines<'_>>, rendere
     let mut group = Group::with_title(level.primary_title(message).id(diagnostic.code));
     for (nth, labels) in neighbours(&diagnostic.labels).into_iter().enumerate() {
         let place = &labels[0].place;
-        let lines = files.get(place.file.as_str()).filter(|lines| labels.iter().all(|label| lines.shows(label)));
+        let lines = files.get(place.file.as_str()).filter(|lines| lines.shows(&labels));
         group = match lines {
             Some(lines) => group.element(snippet(&labels, lines, nth == 0)),
             None => group.element(Origin::path(visible(&place.file)).line(place.line).char_column(place.column)),
@@ -141,6 +144,11 @@ fn escaped(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).chars().map(shown).collect()
 }
 
+fn could_be_key(line: &[u8]) -> bool {
+    let is_base64 = |byte: &u8| byte.is_ascii_alphanumeric() || b"+/=".contains(byte);
+    line.split(|byte| !is_base64(byte)).any(|run| run.len() >= KEY)
+}
+
 /// The lines of a file, without their ends.
 struct Lines<'b> {
     bytes: &'b [u8],
@@ -158,10 +166,12 @@ impl<'b> Lines<'b> {
         self.starts.get(line - 1).copied().unwrap_or(self.bytes.len())
     }
 
-    /// Whether a label's line is there and fit to be shown, with those between it and its neighbours.
-    fn shows(&self, label: &Label) -> bool {
-        let around = label.place.line.saturating_sub(NEAR).max(1)..=label.place.line + NEAR;
-        label.place.line <= self.starts.len() && around.into_iter().all(|line| self.get(line).len() <= WIDEST)
+    /// Whether the lines of some labels are there and fit to be shown, with those between them.
+    fn shows(&self, labels: &[&Label]) -> bool {
+        let numbers = || labels.iter().map(|label| label.place.line);
+        let (Some(top), Some(bottom)) = (numbers().min(), numbers().max()) else { return false };
+        let fit = |line: &[u8]| line.len() <= WIDEST && !could_be_key(line);
+        bottom <= self.starts.len() && (top..=bottom).all(|line| fit(self.get(line)))
     }
 
     fn get(&self, line: usize) -> &'b [u8] {

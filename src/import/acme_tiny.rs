@@ -1,10 +1,12 @@
 //! A folder with one sub-folder for each domain, as scripts around acme-tiny keep them: `domain.key`, `domain.crt` or
-//! `signed.crt`, `domain.csr`, `account.key`.
+//! `signed.crt`, `domain.csr`, `account.key`. Where there is no key, `domain.csr` says for which one it was issued.
 
 use super::{AccountKey, Candidate, Folder, Found};
 use crate::fault::Fault;
+use crate::list::Request;
 
 const KEYS: [&str; 3] = ["domain.key", "privkey.pem", "server.key"];
+const CSR: &str = "domain.csr";
 /// The whole chain first: `signed.crt` was the leaf alone before ACMEv2.
 const CHAINS: [&str; 5] = ["chained.pem", "domain.crt", "fullchain.pem", "signed_chain.crt", "signed.crt"];
 
@@ -26,11 +28,14 @@ pub fn read(folder: &Folder) -> Result<Found, Fault> {
 fn one(folder: &Folder, name: &str) -> Result<Option<Candidate>, Fault> {
     let files = folder.names(name)?;
     let there = |names: &[&'static str]| names.iter().find(|name| files.iter().any(|file| file == *name)).copied();
-    let (Some(key), Some(chain)) = (there(&KEYS), there(&CHAINS)) else { return Ok(None) };
+    let (key, csr) = (there(&KEYS), there(&[CSR]));
+    let Some(chain) = there(&CHAINS).filter(|_| key.or(csr).is_some()) else { return Ok(None) };
+    let text = |file| folder.need(&format!("{name}/{file}"));
     Ok(Some(Candidate {
         name: name.to_owned(),
-        privkey: folder.secret(&format!("{name}/{key}"))?,
-        chain: folder.need(&format!("{name}/{chain}"))?,
+        privkey: key.map(|key| folder.secret(&format!("{name}/{key}"))).transpose()?,
+        csr: csr.filter(|_| key.is_none()).map(text).transpose()?.filter(|csr| Request::parse(csr).is_ok()),
+        chain: text(chain)?,
         directory: None,
         url: None,
     }))

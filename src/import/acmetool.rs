@@ -52,7 +52,8 @@ fn certificates(folder: &Folder, target: &BTreeMap<String, String>, found: &mut 
         let read = || {
             Ok(Candidate {
                 name: name.clone(),
-                privkey: folder.secret(&format!("{real}/privkey"))?,
+                privkey: Some(folder.secret(&format!("{real}/privkey"))?),
+                csr: None,
                 chain: folder.need(&format!("{real}/fullchain"))?,
                 directory: directory(folder, &real)?.or_else(|| target.get("request.provider").cloned()),
                 url: folder.text(&format!("{real}/url"))?.map(|url| url.trim().to_owned()),

@@ -40,7 +40,8 @@ fn candidate(folder: &Folder, name: &str, pairs: &[(String, String)]) -> Result<
     let server = pairs.iter().find(|(key, _)| key == "server").map(|(_, value)| value.clone());
     Ok(Candidate {
         name: name.to_owned(),
-        privkey: folder.secret(&format!("live/{name}/privkey.pem"))?,
+        privkey: Some(folder.secret(&format!("live/{name}/privkey.pem"))?),
+        csr: None,
         chain: folder.need(&format!("live/{name}/fullchain.pem"))?,
         directory: server,
         url: None,

@@ -46,7 +46,7 @@ pub fn judge(
     now: OffsetDateTime,
 ) -> Result<Judged, Fault> {
     let lineage = lineage_name(&candidate.name)?;
-    let (pems, facts, maker) = check_foreign(&candidate.privkey, &candidate.chain)?;
+    let (pems, facts, maker) = check_foreign(candidate.privkey.as_ref(), &candidate.chain)?;
     let verdict = verdict(&lineage, &facts, maker, inventory, now).map(|have| match have {
         true => Take::Have,
         false => {
@@ -58,6 +58,7 @@ pub fn judge(
                 directory: candidate.directory.clone().unwrap_or_default(),
                 certificate_url: candidate.url.clone().unwrap_or_default(),
                 taken_at: now,
+                keyless: candidate.privkey.is_none(),
                 facts: facts.clone(),
             };
             Take::Over(Box::new((imported, pems)))

@@ -140,6 +140,7 @@ mod tests {
     fn its_domains_are_entries_of_a_list() {
         let wishes = read(CONFIG).unwrap().wishes;
         let entry = |wish: &Wish| Entry {
+            csr: None,
             name: wish.name.clone(),
             domains: wish.domains.clone(),
             authority: None,

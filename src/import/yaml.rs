@@ -10,6 +10,8 @@ pub struct Entry {
     pub domains: BTreeSet<String>,
     pub authority: Option<String>,
     pub key: Option<String>,
+    /// The request for its key, PEM.
+    pub csr: Option<String>,
     /// Said above the entry.
     pub note: Option<String>,
 }
@@ -27,6 +29,10 @@ pub fn entries(entries: &[Entry]) -> String {
             if let Some(value) = value {
                 let _ = writeln!(out, "    {key}: {}", quoted(value));
             }
+        }
+        if let Some(csr) = &entry.csr {
+            out.push_str("    csr: |\n");
+            csr.trim().lines().for_each(|line| out.push_str(&format!("      {}\n", line.trim())));
         }
     }
     out

@@ -27,7 +27,7 @@ const SKEW: Duration = Duration::HOUR;
 /// [`NOT_YET_VALID`] with the seconds until it is.
 pub fn check_issued(
     intent: &Intent,
-    privkey: &Secret,
+    privkey: Option<&Secret>,
     chain_pem: &str,
     now: OffsetDateTime,
 ) -> Result<(Pems, CertFacts), Fault> {
@@ -40,11 +40,13 @@ pub fn check_issued(
     check_validity(&facts, now)?;
     let cert = pem::encode(&ders[0]);
     let chain = ders[1..].iter().map(|der| pem::encode(der)).collect();
-    Ok((Pems { privkey: privkey.clone(), cert, chain }, facts))
+    Ok((Pems { privkey: privkey.cloned(), cert, chain }, facts))
 }
 
-fn check_key(intent: &Intent, privkey: &Secret, facts: &CertFacts) -> Result<(), Fault> {
-    if public_key_of(privkey)? != facts.public_key {
+/// Without the private key, the intent says which public key it was.
+fn check_key(intent: &Intent, privkey: Option<&Secret>, facts: &CertFacts) -> Result<(), Fault> {
+    let expected = privkey.map(public_key_of).transpose()?.or_else(|| intent.public_key.clone());
+    if expected.as_ref() != Some(&facts.public_key) {
         return Err(Fault::new("check:key-mismatch", "the certificate was issued for another key"));
     }
     match facts.key {
@@ -181,7 +183,7 @@ mod tests {
         }
 
         fn check(&self) -> Result<(Pems, CertFacts), Fault> {
-            check_issued(&intent(), &self.privkey(), &self.certificates().concat(), NOW)
+            check_issued(&intent(), Some(&self.privkey()), &self.certificates().concat(), NOW)
         }
     }
 
@@ -216,7 +218,7 @@ mod tests {
         let ca = Hierarchy::new();
         let certificates = ca.certificates();
         let unix = certificates.concat().replace("\r\n", "\n");
-        let (pems, facts) = check_issued(&intent(), &ca.privkey(), &certificates.concat(), NOW).unwrap();
+        let (pems, facts) = check_issued(&intent(), Some(&ca.privkey()), &certificates.concat(), NOW).unwrap();
         assert_eq!(pems.fullchain(), unix);
         assert_eq!(CertFacts::from_pem(&pems.cert), Ok(facts));
     }
@@ -225,14 +227,26 @@ mod tests {
     fn a_certificate_for_another_key_is_refused() {
         let ca = Hierarchy::new();
         let other = Secret::new(KeyPair::generate().unwrap().serialize_pem());
-        assert_eq!(code(check_issued(&intent(), &other, &ca.certificates().concat(), NOW)), "check:key-mismatch");
+        assert_eq!(code(check_issued(&intent(), Some(&other), &ca.certificates().concat(), NOW)), "check:key-mismatch");
+    }
+
+    #[test]
+    fn without_the_private_key_the_intent_says_which_key_it_must_be() {
+        let ca = Hierarchy::new();
+        let check = |public_key: Option<Digest>| {
+            let intent = Intent { public_key, ..intent() };
+            check_issued(&intent, None, &ca.certificates().concat(), NOW).map(|(pems, _)| pems.privkey.is_none())
+        };
+        assert_eq!(check(Some(public_key_of(&ca.privkey()).unwrap())), Ok(true));
+        assert_eq!(check(Some(Digest::of(b"another"))).unwrap_err().code, "check:key-mismatch");
+        assert_eq!(check(None).unwrap_err().code, "check:key-mismatch");
     }
 
     #[test]
     fn a_key_of_another_type_than_the_list_asks_for_is_refused() {
         let ca = Hierarchy::new();
         let intent = Intent { key: KeyType::EcdsaP384, ..intent() };
-        let checked = check_issued(&intent, &ca.privkey(), &ca.certificates().concat(), NOW);
+        let checked = check_issued(&intent, Some(&ca.privkey()), &ca.certificates().concat(), NOW);
         assert_eq!(code(checked), "check:key-mismatch");
     }
 
@@ -250,7 +264,7 @@ mod tests {
     fn a_chain_in_another_order_is_refused() {
         let ca = Hierarchy::new();
         let [leaf, intermediate, root] = ca.certificates();
-        let check = |chain: String| code(check_issued(&intent(), &ca.privkey(), &chain, NOW));
+        let check = |chain: String| code(check_issued(&intent(), Some(&ca.privkey()), &chain, NOW));
         assert_eq!(check(format!("{leaf}{root}{intermediate}")), "check:chain");
         assert_eq!(check(format!("{leaf}{root}")), "check:chain");
         assert_eq!(check(leaf.clone()), "check:chain");
@@ -262,7 +276,7 @@ mod tests {
     fn an_issuer_with_the_right_name_and_another_key_is_refused() {
         let (ca, twin) = (Hierarchy::new(), Hierarchy::new());
         let chain = format!("{}{}", ca.certificates()[0], twin.certificates()[1]);
-        let fault = check_issued(&intent(), &ca.privkey(), &chain, NOW).err().unwrap();
+        let fault = check_issued(&intent(), Some(&ca.privkey()), &chain, NOW).err().unwrap();
         assert_eq!(fault.message, "certificate 1 of the chain is not signed by certificate 2");
     }
 
@@ -299,6 +313,6 @@ mod tests {
     fn a_chain_that_is_not_plain_pem_is_refused() {
         let ca = Hierarchy::new();
         let chain = format!("{}{}", ca.certificates().concat(), ca.keys[2].serialize_pem());
-        assert_eq!(code(check_issued(&intent(), &ca.privkey(), &chain, NOW)), "check:malformed");
+        assert_eq!(code(check_issued(&intent(), Some(&ca.privkey()), &chain, NOW)), "check:malformed");
     }
 }

@@ -19,18 +19,18 @@ pub enum Maker {
 /// Issuer and subject of a placeholder (RFC 5280 section 4.1.2.4, common name).
 pub const PLACEHOLDER: &str = "countersign placeholder, not issued by any CA";
 
-/// Checks a key and a chain against each other, and gives both in their plain form.
+/// Checks a key, if it is known, and a chain against each other, and gives both in their plain form.
 ///
 /// The chain is strict PEM, leaf first, each certificate signed by the next. A self-signed certificate stands alone.
 ///
 /// # Errors
 /// `check:malformed`, `check:key-mismatch`, `check:chain`, `check:names`. Validity is for the caller to judge.
-pub fn check_foreign(privkey: &Secret, chain_pem: &str) -> Result<(Pems, CertFacts, Maker), Fault> {
-    let privkey = key::to_pkcs8(privkey)?;
+pub fn check_foreign(privkey: Option<&Secret>, chain_pem: &str) -> Result<(Pems, CertFacts, Maker), Fault> {
+    let privkey = privkey.map(key::to_pkcs8).transpose()?;
     let ders = pem::certificates(chain_pem)?;
     let chain = ders.iter().map(|der| parse(der)).collect::<Result<Vec<_>, _>>()?;
     let facts = CertFacts::from_der(&ders[0])?;
-    if public_key_of(&privkey)? != facts.public_key {
+    if privkey.as_ref().map(public_key_of).transpose()?.is_some_and(|public_key| public_key != facts.public_key) {
         return Err(Fault::new("check:key-mismatch", "the private key does not belong to the certificate"));
     }
     let leaf = &chain[0];
@@ -63,7 +63,7 @@ mod tests {
 
     fn maker(privkey: &KeyPair, chain: &str) -> Result<Maker, String> {
         let privkey = Secret::new(privkey.serialize_pem());
-        check_foreign(&privkey, chain).map(|(_, _, maker)| maker).map_err(|fault| fault.code)
+        check_foreign(Some(&privkey), chain).map(|(_, _, maker)| maker).map_err(|fault| fault.code)
     }
 
     #[test]

@@ -41,13 +41,15 @@ pub struct File {
     pub secret: bool,
 }
 
-/// The names of [`files`].
-pub fn names(url: &str, also: &BTreeSet<Naming>) -> Vec<String> {
-    let nothing = Pems { privkey: Secret::new(String::new()), cert: String::new(), chain: String::new() };
-    files(&nothing, url, also).into_iter().map(|file| file.name).collect()
+/// The names of [`files`], each with whether it holds the key.
+pub fn names(has_key: bool, url: &str, also: &BTreeSet<Naming>) -> Vec<(String, bool)> {
+    let privkey = has_key.then(|| Secret::new(String::new()));
+    let nothing = Pems { privkey, cert: String::new(), chain: String::new() };
+    files(&nothing, url, also).into_iter().map(|file| (file.name, file.secret)).collect()
 }
 
-/// The files of a version: certbot's first, then the others. `url` is left out if it is empty.
+/// The files of a version: certbot's first, then the others. `url` is left out if it is empty, and so is every file with
+/// the key if the key is not known.
 pub fn files(pems: &Pems, url: &str, also: &BTreeSet<Naming>) -> Vec<File> {
     let file = |name: &str, text: &str, secret| File {
         name: name.to_owned(),
@@ -55,8 +57,9 @@ pub fn files(pems: &Pems, url: &str, also: &BTreeSet<Naming>) -> Vec<File> {
         secret,
     };
     let fullchain = pems.fullchain();
-    let key = pems.privkey.reveal();
-    let texts = [("cert", pems.cert.as_str()), ("chain", &pems.chain), ("fullchain", &fullchain), ("privkey", key)];
+    let key = pems.privkey.as_ref().map(Secret::reveal);
+    let mut texts = vec![("cert", pems.cert.as_str()), ("chain", &pems.chain), ("fullchain", &fullchain)];
+    texts.extend(key.map(|key| ("privkey", key)));
     let is_key = |name: &str| name == "privkey";
     let mut files: Vec<File> =
         texts.iter().map(|(name, text)| file(&format!("{name}.pem"), text, is_key(name))).collect();
@@ -64,7 +67,7 @@ pub fn files(pems: &Pems, url: &str, also: &BTreeSet<Naming>) -> Vec<File> {
         files.extend(texts.iter().map(|(name, text)| file(name, text, is_key(name))));
         files.extend((!url.is_empty()).then(|| file("url", &format!("{url}\n"), false)));
     }
-    if also.contains(&Naming::Haproxy) {
+    if let Some(key) = key.filter(|_| also.contains(&Naming::Haproxy)) {
         let whole = Zeroizing::new(format!("{key}{fullchain}"));
         files.push(file("combined.pem", &whole, true));
     }
@@ -76,7 +79,7 @@ mod tests {
     use super::*;
 
     fn named(url: &str, also: &[Naming]) -> Vec<(String, String, bool)> {
-        let pems = Pems { privkey: Secret::new("key\n".into()), cert: "cert\n".into(), chain: "chain\n".into() };
+        let pems = Pems { privkey: Some(Secret::new("key\n".into())), cert: "cert\n".into(), chain: "chain\n".into() };
         let also = also.iter().copied().collect();
         let files = files(&pems, url, &also);
         let text = |file: &File| String::from_utf8(file.bytes.to_vec()).unwrap();
@@ -100,6 +103,15 @@ mod tests {
             |url| named(url, &[Naming::Acmetool]).into_iter().skip(4).map(|(name, ..)| name).collect::<Vec<_>>();
         assert_eq!(names("https://ca/cert/1"), ["cert", "chain", "fullchain", "privkey", "url"]);
         assert_eq!(names(""), ["cert", "chain", "fullchain", "privkey"]);
+    }
+
+    #[test]
+    fn without_the_key_no_file_that_would_hold_it_is_named() {
+        let all = Naming::ALL.into();
+        let names = |has_key| names(has_key, "https://ca/cert/1", &all).into_iter();
+        let secret: Vec<String> = names(true).filter(|(_, secret)| *secret).map(|(name, _)| name).collect();
+        assert_eq!(secret, ["privkey.pem", "privkey", "combined.pem"]);
+        assert_eq!(names(false).collect::<Vec<_>>(), names(true).filter(|(_, secret)| !secret).collect::<Vec<_>>());
     }
 
     #[test]

@@ -111,7 +111,8 @@ fn issuer(cert: &X509Certificate<'_>) -> String {
     common_name.map_or_else(|| cert.issuer().to_string(), str::to_owned)
 }
 
-fn key_type(info: &SubjectPublicKeyInfo<'_>) -> Option<KeyType> {
+/// The type of a public key. `None` for one that a list cannot ask for.
+pub fn key_type(info: &SubjectPublicKeyInfo<'_>) -> Option<KeyType> {
     match info.parsed().ok()? {
         PublicKey::EC(_) => match info.algorithm.parameters.as_ref()?.as_oid().ok()? {
             curve if curve == P256 => Some(KeyType::EcdsaP256),

@@ -6,7 +6,7 @@ use time::Duration;
 
 use super::endpoint::Endpoint;
 use super::parse::Known;
-use super::{ChallengeType, KeySource, KeyType, script};
+use super::{ChallengeType, KeySource, KeyType, Request, script};
 use crate::diag::Code;
 use crate::name::{Identifier, LineageName};
 use crate::yaml::fields::suggest;
@@ -23,13 +23,14 @@ const SETTINGS: [&str; 9] = [
     "publish",
     "renew",
 ];
-const CERTIFICATE: [&str; 14] = [
+const CERTIFICATE: [&str; 15] = [
     "name",
     "domains",
     "authority",
     "key",
     "reuse_key",
     "given_key",
+    "csr",
     "challenge",
     "profile",
     "preferred_profile",
@@ -40,11 +41,12 @@ const CERTIFICATE: [&str; 14] = [
     "served",
 ];
 /// What says how to order, and so means nothing for a certificate that is provided.
-const ORDERING: [&str; 9] = [
+const ORDERING: [&str; 10] = [
     "authority",
     "key",
     "reuse_key",
     "given_key",
+    "csr",
     "challenge",
     "profile",
     "preferred_profile",
@@ -122,8 +124,11 @@ fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings
     let name = name_node.and_then(|node| name(node, findings));
     let domains = fields.require("domains", findings);
     let identifiers = domains.map(|node| identifiers(node, findings)).unwrap_or_default();
-    let settings = settings(&fields, defaults, known, findings);
-    let key_source = key_source(&fields, &settings, known, findings);
+    let mut settings = settings(&fields, defaults, known, findings);
+    let key_source = match fields.entries().find(|(key, ..)| *key == "csr") {
+        Some((_, at, node)) => csr(&fields, (at, node), &identifiers, &mut settings, findings).unwrap_or_default(),
+        None => key_source(&fields, &settings, known, findings),
+    };
     let provided = fields.get("provided").and_then(|node| provided(node, &fields, known, findings));
     let served = fields.get("served").map(|node| served(node, &identifiers, findings)).unwrap_or_default();
     Some(Draft {
@@ -333,6 +338,54 @@ fn key_source(
         ));
     }
     KeySource::Given(word)
+}
+
+/// A request brings the type of its key along. Findings point at the key `csr`, never at what stands there.
+fn csr(
+    fields: &Fields<'_>,
+    (at, node): (Spot, &Node),
+    identifiers: &[(Identifier, Spot)],
+    settings: &mut Settings,
+    findings: &mut Findings<'_>,
+) -> Option<KeySource> {
+    for (key, other) in ["reuse_key", "given_key"].iter().filter_map(|key| Some((key, fields.get(key)?))) {
+        findings
+            .report(Code::BadValue, other.at, "the key of a request is neither made nor given here")
+            .hint(format!("keep `csr` or `{key}`"));
+    }
+    let Request { csr, alternative, common } = match Request::parse(node.text(findings)?) {
+        Ok(request) => request,
+        Err(flaw) => {
+            findings.report(flaw.code, at, flaw.message).hint(flaw.hint);
+            return None;
+        }
+    };
+    if let Some(said) = fields.get("key").filter(|_| settings.key != csr.key()) {
+        findings
+            .report(Code::BadCsr, said.at, format!("the request has a key of another type, {}", csr.key()))
+            .hint(format!("write `key: {}`, or leave it out", csr.key()));
+    }
+    settings.key = csr.key();
+    let listed: BTreeSet<&Identifier> = identifiers.iter().map(|(identifier, _)| identifier).collect();
+    let asked: BTreeSet<&Identifier> = alternative.iter().chain(&common).collect();
+    if !listed.is_empty() && listed != asked {
+        let of = |names: Vec<&&Identifier>| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
+        let foreign: BTreeSet<&Identifier> = common.iter().collect();
+        let words = [
+            ("it lacks", of(listed.difference(&asked).collect())),
+            ("not listed are", of(alternative.iter().collect::<BTreeSet<_>>().difference(&listed).collect())),
+            ("not listed is its common name", of(foreign.difference(&listed).collect())),
+        ];
+        let said: Vec<String> = words
+            .iter()
+            .filter(|(_, names)| !names.is_empty())
+            .map(|(word, names)| format!("{word} {names}"))
+            .collect();
+        findings
+            .report(Code::CsrNames, at, format!("the request is not for the listed domains: {}", said.join("; ")))
+            .hint("make the request anew with exactly the listed domains, or list the domains that it is for");
+    }
+    Some(KeySource::Csr(csr))
 }
 
 fn key(node: &Node, findings: &mut Findings<'_>) -> Option<KeyType> {

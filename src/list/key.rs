@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::Csr;
+
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum KeySource {
@@ -14,6 +16,8 @@ pub enum KeySource {
     Reused,
     /// From a file of the runner, by the word that its config has for it.
     Given(String),
+    /// Made by whoever uses the certificate, and never here: the list has the request.
+    Csr(Csr),
 }
 
 impl KeySource {
@@ -25,6 +29,11 @@ impl KeySource {
     pub fn is_made(&self) -> bool {
         matches!(self, Self::New | Self::Reused)
     }
+
+    /// Whether the private key is known here, so that it stands in the store beside its certificate.
+    pub fn has_key(&self) -> bool {
+        !matches!(self, Self::Csr(_))
+    }
 }
 
 impl fmt::Display for KeySource {
@@ -33,6 +42,7 @@ impl fmt::Display for KeySource {
             Self::New => f.pad("new"),
             Self::Reused => f.pad("reused"),
             Self::Given(word) => write!(f, "given as `{word}`"),
+            Self::Csr(csr) => write!(f, "of the CSR {csr}"),
         }
     }
 }

@@ -14,9 +14,13 @@ pub struct Given {
     pub key: Option<KeyType>,
 }
 
-/// The key that a certificate is to have. `None` if it is made here.
-pub fn of<'a>(wanted: &Certificate, observed: &'a Observed) -> Result<Option<&'a Given>, Fault> {
-    let KeySource::Given(word) = &wanted.key_source else { return Ok(None) };
+/// The public key that a certificate is to have, as the digest of its DER. `None` if the key is made here.
+pub fn of<'a>(wanted: &'a Certificate, observed: &'a Observed) -> Result<Option<&'a Digest>, Fault> {
+    let word = match &wanted.key_source {
+        KeySource::New | KeySource::Reused => return Ok(None),
+        KeySource::Csr(csr) => return Ok(Some(csr.public_key())),
+        KeySource::Given(word) => word,
+    };
     let unknown = || {
         Fault::new("key:unknown", format!("the runner has no key `{word}`"))
             .hint(format!("add `{word}: PATH` under `given_keys:` in the runner's config"))
@@ -24,7 +28,7 @@ pub fn of<'a>(wanted: &Certificate, observed: &'a Observed) -> Result<Option<&'a
     };
     let given = observed.given.get(&wanted.key_source).ok_or_else(unknown)?.as_ref().map_err(Clone::clone)?;
     if given.key == Some(wanted.key) {
-        return Ok(Some(given));
+        return Ok(Some(&given.public_key));
     }
     let kind = given.key.map_or("of a kind that no list can ask for", KeyType::as_str);
     let fault = Fault::new("key:type", format!("the key given as `{word}` is {kind}, the list says {}", wanted.key));
@@ -35,15 +39,19 @@ pub fn of<'a>(wanted: &Certificate, observed: &'a Observed) -> Result<Option<&'a
     Err(fault.hint(hint).retry(Retry::Never))
 }
 
-/// Whoever gives a key must replace it when somebody else may have it.
+/// Whoever gives a key, or a CSR for one, must replace it when somebody else may have it.
 pub fn compromised(lineage: &LineageName, source: &KeySource) -> Fault {
     let text = format!("the key of `{lineage}` is compromised, and the same key is {source}");
+    let replace = match source {
+        KeySource::Csr(_) => "make a new key and put its CSR into the list",
+        _ => "put a new key into the file",
+    };
     let hint = format!(
-        "put a new key into the file, then run `countersign apply --force {lineage} --reason keyCompromise`; to stop \
-         the use of the old one at once, `countersign revoke {lineage} --reason keyCompromise`"
+        "{replace}, then run `countersign apply --force {lineage} --reason keyCompromise`; to stop the use of the old \
+         one at once, `countersign revoke {lineage} --reason keyCompromise`"
     );
     Fault::new(COMPROMISED, text).hint(hint).retry(Retry::Never)
 }
 
-/// The code of the fault for a key that is given and compromised.
+/// The code of the fault for a key that is fixed and compromised.
 pub const COMPROMISED: &str = "key:compromised";

@@ -7,8 +7,8 @@ use time::OffsetDateTime;
 use crate::journal::{Attempt, Entry};
 use crate::lineage::{CertFacts, Imported, Origin, Revocation, RevocationReason, Stored};
 use crate::list::{Certificate, List};
-use crate::name::LineageName;
-use crate::plan::given::{self, Given};
+use crate::name::{Digest, LineageName};
+use crate::plan::given;
 use crate::plan::matrix::{self, Decision, Deployed, Held, Wanted};
 use crate::plan::window::{self, Due};
 use crate::plan::{Action, Adopt, Choices, LiveVersion, Mode, Observed, Reason, Step, provided};
@@ -46,11 +46,10 @@ fn step(
         (Some(_), _) => provided::step(wanted, observed, now),
         // What is live stays.
         (None, Err(fault)) => bare(name, Action::Defer, vec![Reason::Broken { fault }], Some(wanted), live),
-        (None, Ok(given)) => {
+        (None, Ok(fixed)) => {
             let mut step = ours(wanted, observed, choices, now);
             let mut attempt = entry.and_then(|entry| entry.attempt.as_ref());
-            attempt = attempt
-                .filter(|attempt| given.is_none_or(|key| attempt.intent.public_key == Some(key.public_key.clone())));
+            attempt = attempt.filter(|attempt| fixed.is_none_or(|key| attempt.intent.public_key.as_ref() == Some(key)));
             resume(&mut step, wanted, attempt, live);
             step
         }
@@ -105,8 +104,8 @@ fn ours(wanted: &Certificate, observed: &Observed, choices: &Choices, now: Offse
     let live = inventory.live.get(name);
     let set_aside = set_aside(name, inventory);
     let imported = inventory.imported.get(name);
-    // One for other names was never asked for.
-    let usable = imported.filter(|imported| imported.facts.identifiers == wanted.identifiers);
+    // One for other names, or without a key that the list does not leave to others, was never asked for.
+    let usable = imported.filter(|imported| imported.is_for(wanted));
     let end = |stored: &Stored| stored.facts().not_after;
     let held = Held {
         deployed: live.map_or(Deployed::Nothing, |live| match live.is_ours() {
@@ -220,8 +219,8 @@ impl<'a> Seen<'a> {
 fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Choices, now: OffsetDateTime) -> Step {
     let facts = seen.facts;
     let info = facts.ari_id.as_ref().and_then(|id| observed.renewal_infos.get(id));
-    let given = given::of(wanted, observed).ok().flatten();
-    let mut step = bare(&wanted.name, Action::Keep, differences(wanted, seen, given), Some(wanted), None);
+    let fixed = given::of(wanted, observed).ok().flatten();
+    let mut step = bare(&wanted.name, Action::Keep, differences(wanted, seen, fixed), Some(wanted), None);
     let changed = !step.reasons.is_empty();
     let entry = observed.inventory.journal.get(&wanted.name);
     if let Some(reason) = choices.force.get(&wanted.name) {
@@ -234,7 +233,7 @@ fn held(wanted: &Certificate, seen: Seen<'_>, observed: &Observed, choices: &Cho
         step.reasons.push(Reason::Revoked { reason });
     }
     let compromise = seen.stored.and_then(|stored| revoked(stored, entry)) == Some(RevocationReason::KeyCompromise);
-    if given.is_some_and(|given| given.public_key == facts.public_key) && (step.revokes.is_some() || compromise) {
+    if fixed == Some(&facts.public_key) && (step.revokes.is_some() || compromise) {
         let fault = given::compromised(&wanted.name, &wanted.key_source);
         return bare(&wanted.name, Action::Defer, vec![Reason::Broken { fault }], Some(wanted), None);
     }
@@ -288,7 +287,7 @@ fn revoked(stored: &Stored, entry: Option<&Entry>) -> Option<RevocationReason> {
     pending.or(stored.revoked.as_ref().map(|revoked| revoked.reason))
 }
 
-fn differences(wanted: &Certificate, seen: Seen<'_>, given: Option<&Given>) -> Vec<Reason> {
+fn differences(wanted: &Certificate, seen: Seen<'_>, fixed: Option<&Digest>) -> Vec<Reason> {
     let facts = seen.facts;
     let mut reasons = Vec::new();
     if wanted.identifiers != facts.identifiers {
@@ -300,7 +299,9 @@ fn differences(wanted: &Certificate, seen: Seen<'_>, given: Option<&Given>) -> V
     if facts.key != Some(wanted.key) {
         reasons.push(Reason::KeyTypeChanged { from: facts.key, to: wanted.key });
     }
-    if given.is_some_and(|given| given.public_key != facts.public_key) {
+    // A store that is to have the key must have it, and one that is not must not.
+    let misplaced = |stored: &Stored| stored.meta.has_key() != wanted.key_source.has_key();
+    if fixed.is_some_and(|key| *key != facts.public_key) || seen.stored.is_some_and(misplaced) {
         reasons.push(Reason::OtherKey { source: wanted.key_source.clone() });
     }
     if seen.authority != wanted.authority {

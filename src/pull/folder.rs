@@ -15,10 +15,10 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use super::version::{Version, parse_manifest};
-use crate::bucket::layout::{FILES, Manifest, Pointer};
+use crate::bucket::layout::{FILES, Manifest, PRIVKEY, Pointer};
 use crate::fault::{Fault, Retry};
-use crate::lineage::Pems;
 use crate::lineage::naming::{self, Naming};
+use crate::lineage::{Pems, public_key_of};
 use crate::name::{Digest, LineageName};
 use crate::secret::Secret;
 use crate::store::lock::{Lock, NoLock};
@@ -116,10 +116,11 @@ impl Folder {
     }
 
     /// The newest whole release of the version that a pointer names, with all names of files that are asked for.
-    pub fn find(&self, pointer: &Pointer, also: &BTreeSet<Naming>) -> Option<(Release, Manifest)> {
+    /// `own_key` says that the key is this machine's.
+    pub fn find(&self, pointer: &Pointer, also: &BTreeSet<Naming>, own_key: bool) -> Option<(Release, Manifest)> {
         let mut releases = self.releases().ok()?;
         releases.retain(|release| release.sequence == pointer.sequence);
-        releases.into_iter().rev().find_map(|release| Some((release, self.whole(release, pointer, also)?)))
+        releases.into_iter().rev().find_map(|release| Some((release, self.whole(release, pointer, also, own_key)?)))
     }
 
     /// Writes a release that was not there yet, durably.
@@ -163,7 +164,7 @@ impl Folder {
     }
 
     /// The manifest of a release, if all that it must hold is there and sound.
-    fn whole(&self, release: Release, pointer: &Pointer, also: &BTreeSet<Naming>) -> Option<Manifest> {
+    fn whole(&self, release: Release, pointer: &Pointer, also: &BTreeSet<Naming>, own_key: bool) -> Option<Manifest> {
         let read = |name: &str| fs::read(self.path(release).join(name)).ok().map(Zeroizing::new);
         let manifest = read(MANIFEST).filter(|bytes| Digest::of(bytes) == pointer.manifest)?;
         let (manifest, url) = parse_manifest(&manifest).ok()?;
@@ -171,8 +172,17 @@ impl Folder {
             read(name).filter(|bytes| manifest.files.get(name).is_some_and(|said| said.sha256 == Digest::of(bytes)))
         };
         let text = |name: &str| String::from_utf8(sound(name)?.to_vec()).ok();
-        let [cert, chain, _, privkey] = FILES;
-        let pems = Pems { privkey: Secret::new(text(privkey)?), cert: text(cert)?, chain: text(chain)? };
+        let [cert, chain, _] = FILES;
+        let privkey = match own_key {
+            // The manifest does not know it.
+            true => Some(Secret::new(String::from_utf8(read(PRIVKEY)?.to_vec()).ok()?)),
+            false if manifest.has_key() => Some(Secret::new(text(PRIVKEY)?)),
+            false => None,
+        };
+        if privkey.as_ref().is_some_and(|key| public_key_of(key).as_ref() != Ok(&manifest.public_key)) {
+            return None;
+        }
+        let pems = Pems { privkey, cert: text(cert)?, chain: text(chain)? };
         let files = naming::files(&pems, &url, also);
         files.iter().all(|file| read(&file.name).as_ref() == Some(&file.bytes)).then_some(manifest)
     }

@@ -104,7 +104,7 @@ impl Publisher {
         let leaf = leaf.signed_by(&key, &Issuer::from_params(&self.ca, &self.root)).unwrap();
         let unix = |pem: String| pem.replace("\r\n", "\n");
         let pems = Pems {
-            privkey: Secret::new(unix(key.serialize_pem())),
+            privkey: Some(Secret::new(unix(key.serialize_pem()))),
             cert: unix(leaf.pem()),
             chain: unix(self.ca.self_signed(&self.root).unwrap().pem()),
         };
@@ -145,20 +145,17 @@ impl Draft {
         draft
     }
 
-    fn files(&self) -> [(&'static str, &str); 4] {
+    fn files(&self) -> Vec<(&'static str, &str)> {
         let Pems { privkey, cert, chain } = &self.pems;
-        [
-            ("cert.pem", cert),
-            ("chain.pem", chain),
-            ("fullchain.pem", &self.fullchain),
-            ("privkey.pem", privkey.reveal()),
-        ]
+        let mut files = vec![("cert.pem", cert.as_str()), ("chain.pem", chain), ("fullchain.pem", &self.fullchain)];
+        files.extend(privkey.as_ref().map(|key| ("privkey.pem", key.reveal())));
+        files
     }
 
     /// Brings the manifest and the pointer in line with the files.
     fn describe(&mut self) {
         let digest = |text: &str| FileDigest { size: text.len() as u64, sha256: Digest::of(text.as_bytes()) };
-        self.manifest.files = self.files().map(|(name, text)| (name.to_owned(), digest(text))).into();
+        self.manifest.files = self.files().iter().map(|(name, text)| ((*name).to_owned(), digest(text))).collect();
         self.seal();
     }
 
@@ -193,6 +190,7 @@ impl Scene {
             into: dir.path().join("www"),
             domains: BTreeSet::new(),
             also: BTreeSet::new(),
+            key: None,
             reload: None,
             served: None,
             keep: 3,
@@ -220,6 +218,16 @@ impl Scene {
         let draft = self.publisher.draft(sequence);
         draft.publish(&self.bucket);
         draft
+    }
+
+    /// Publishes a version without its key, which stands in a file of this machine. Gives the key.
+    fn publish_keyless(&self, sequence: u64) -> String {
+        let mut draft = self.publisher.draft(sequence);
+        let key = draft.pems.privkey.take().unwrap().reveal().to_owned();
+        draft.describe();
+        draft.publish(&self.bucket);
+        fs::write(self.dir.path().join("own.key"), &key).unwrap();
+        key
     }
 
     fn reload_with(&mut self, script: &str) {
@@ -579,6 +587,64 @@ async fn other_names_are_written_when_they_are_asked_for() {
     );
     let mode = |name: &str| scene.path(name).metadata().unwrap().permissions().mode() & 0o777;
     assert_eq!(["current/combined.pem", "current/privkey"].map(mode), [0o600; 2]);
+}
+
+#[tokio::test]
+async fn a_version_without_its_key_is_taken_as_it_is() {
+    let scene = Scene::new();
+    scene.publish_keyless(1);
+    assert_eq!(scene.code().await, "pulled");
+    assert!(!scene.path("current/privkey.pem").exists());
+    assert_eq!(scene.pull().await.map(|pulled| pulled.new), Ok(false));
+}
+
+#[tokio::test]
+async fn the_key_of_this_machine_stands_beside_its_certificate() {
+    let mut scene = Scene::new();
+    scene.consumer.key = Some(scene.dir.path().join("own.key"));
+    scene.consumer.also = Naming::ALL.into();
+    let key = scene.publish_keyless(1);
+    assert_eq!(scene.code().await, "pulled");
+    let combined = key.clone() + &scene.read("current/fullchain.pem");
+    assert_eq!((scene.read("current/privkey.pem"), scene.read("current/combined.pem")), (key, combined));
+    let mode = |name: &str| scene.path(name).metadata().unwrap().permissions().mode() & 0o777;
+    assert_eq!(["current/privkey.pem", "current/combined.pem"].map(mode), [0o600; 2]);
+    assert_eq!(scene.pull().await.map(|pulled| pulled.new), Ok(false));
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_key_than_that_of_this_machine_is_not_used() {
+    let mut scene = Scene::new();
+    scene.consumer.key = Some(scene.dir.path().join("own.key"));
+    scene.publish_keyless(1);
+    assert_eq!(scene.code().await, "pulled");
+    let key = scene.read("current/privkey.pem");
+    // With its own key in the bucket too: nobody there may choose the key of this machine.
+    scene.publish(2);
+    assert_eq!((scene.code().await, scene.current()), ("pull:key-mismatch".into(), "releases/1".into()));
+    assert_eq!((scene.read("current/privkey.pem"), scene.marked()), (key, Some(1)));
+}
+
+#[tokio::test]
+async fn haproxys_file_needs_the_key() {
+    let mut scene = Scene::new();
+    scene.publish_keyless(1);
+    scene.consumer.also = [Naming::Haproxy].into();
+    assert_eq!(scene.code().await, "pull:keyless");
+    scene.consumer.key = Some(scene.dir.path().join("own.key"));
+    assert_eq!(scene.code().await, "pulled");
+}
+
+#[tokio::test]
+async fn a_key_of_this_machine_that_cannot_be_used_is_not_shown() {
+    let mut scene = Scene::new();
+    scene.publish_keyless(1);
+    scene.consumer.key = Some(scene.dir.path().join("own.key"));
+    for text in ["hunter2", "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n"] {
+        fs::write(scene.dir.path().join("own.key"), text).unwrap();
+        let fault = scene.pull().await.unwrap_err();
+        assert_eq!((fault.code.as_str(), format!("{fault:?}").contains("hunter2")), ("pull:key", false));
+    }
 }
 
 #[tokio::test]

@@ -9,10 +9,10 @@ use serde_json::Value;
 use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
-use crate::bucket::layout::{FILES, Manifest, Pointer, SCHEMA, pointer_key};
+use crate::bucket::layout::{Manifest, Pointer, SCHEMA, pointer_key};
 use crate::fault::{Fault, Retry};
 use crate::lineage::foreign::{Maker, check_foreign};
-use crate::lineage::{CertFacts, Pems, pem};
+use crate::lineage::{CertFacts, Pems, key, pem, public_key_of};
 use crate::name::{Digest, Identifier, LineageName};
 use crate::port::Bucket;
 use crate::secret::Secret;
@@ -50,16 +50,25 @@ pub async fn pointer(bucket: &dyn Bucket, lineage: &LineageName) -> Result<Point
     }
 }
 
-/// What the pointer leads to. `None` if an object is not there: it was pruned meanwhile, or never written.
-pub async fn fetch(bucket: &dyn Bucket, pointer: &Pointer, now: OffsetDateTime) -> Result<Option<Version>, Fault> {
+/// What the pointer leads to. `None` if an object is not there: it was pruned meanwhile, or never written. The key of
+/// this machine, if it has one, is the key of the version.
+pub async fn fetch(
+    bucket: &dyn Bucket,
+    pointer: &Pointer,
+    own_key: Option<Secret>,
+    now: OffsetDateTime,
+) -> Result<Option<Version>, Fault> {
     let Some(manifest_bytes) = get(bucket, &format!("{}manifest.json", pointer.prefix)).await? else { return Ok(None) };
     let (manifest, url) = read_manifest(&manifest_bytes, pointer)?;
     let mut files = Vec::new();
-    for name in FILES {
+    for name in manifest.names() {
         let Some(bytes) = get(bucket, &format!("{}{name}", pointer.prefix)).await? else { return Ok(None) };
         files.push(read_file(&manifest, name, bytes)?);
     }
-    let pems = read_pems(&manifest, files, now)?;
+    if own_key.as_ref().is_some_and(|key| public_key_of(key).as_ref() != Ok(&manifest.public_key)) {
+        return Err(other_key(&manifest));
+    }
+    let pems = read_pems(&manifest, files, own_key, now)?;
     Ok(Some(Version { manifest, manifest_bytes, pems, url }))
 }
 
@@ -82,6 +91,32 @@ pub fn leaf(release: &Path) -> Result<Vec<u8>, Fault> {
     let text = fs::read_to_string(&path)
         .map_err(|error| Fault::new("pull:folder", format!("failed to read {}", path.display())).caused_by(&error))?;
     Ok(pem::certificates(&text)?.swap_remove(0))
+}
+
+/// The key of this machine, in the form that releases have.
+pub fn own_key(path: &Path) -> Result<Secret, Fault> {
+    let unusable = |cause: &(dyn std::error::Error + 'static)| {
+        Fault::new("pull:key", format!("the key {} cannot be used", path.display()))
+            .caused_by(cause)
+            .hint("name the private key for which the CSR was made, in PEM and without a passphrase")
+    };
+    // Not the error of a file that is no text: it could show bytes of the key.
+    let text = fs::read_to_string(path).map_err(|error| unusable(&std::io::Error::from(error.kind())))?;
+    key::to_pkcs8(&Secret::new(text)).map_err(|fault| unusable(&fault))
+}
+
+fn other_key(manifest: &Manifest) -> Fault {
+    let Manifest { lineage, sequence, .. } = manifest;
+    Fault::new("pull:key-mismatch", format!("version {sequence} of `{lineage}` was issued for another key than `key`"))
+        .hint("put the CSR of this key into the list; what is in use here stays until a version for it is published")
+}
+
+/// `combined.pem` begins with the key.
+pub fn keyless(manifest: &Manifest) -> Fault {
+    let Manifest { lineage, sequence, .. } = manifest;
+    Fault::new("pull:keyless", format!("version {sequence} of `{lineage}` has no key, and `haproxy` needs one"))
+        .hint("say where this machine has it: `key: PATH` in pull.yaml, or `--key PATH`")
+        .retry(Retry::Never)
 }
 
 pub fn incomplete(lineage: &LineageName) -> Fault {
@@ -158,14 +193,20 @@ fn read_file(manifest: &Manifest, name: &str, bytes: Vec<u8>) -> Result<Zeroizin
     Ok(Zeroizing::new(text.to_owned()))
 }
 
-/// Key, certificate and issuers, in the order of [`FILES`], as parts of one another and of the manifest.
-fn read_pems(manifest: &Manifest, files: Vec<Zeroizing<String>>, now: OffsetDateTime) -> Result<Pems, Fault> {
-    let [cert, chain, fullchain, privkey] = files.as_slice() else { return Err(damaged("files are missing")) };
-    let pems = Pems { privkey: Secret::new(privkey.to_string()), cert: cert.to_string(), chain: chain.to_string() };
+/// Certificate, issuers and key, in the order of the manifest's names, as parts of one another and of the manifest.
+fn read_pems(
+    manifest: &Manifest,
+    files: Vec<Zeroizing<String>>,
+    own_key: Option<Secret>,
+    now: OffsetDateTime,
+) -> Result<Pems, Fault> {
+    let [cert, chain, fullchain, key @ ..] = files.as_slice() else { return Err(damaged("files are missing")) };
+    let privkey = own_key.or_else(|| key.first().map(|key| Secret::new(key.to_string())));
+    let pems = Pems { privkey, cert: cert.to_string(), chain: chain.to_string() };
     if pems.fullchain() != **fullchain {
         return Err(damaged("`fullchain.pem` is not `cert.pem` and `chain.pem`"));
     }
-    let (_, facts, maker) = check_foreign(&pems.privkey, fullchain)?;
+    let (_, facts, maker) = check_foreign(pems.privkey.as_ref(), fullchain)?;
     if maker == Maker::Placeholder {
         return Err(damaged("it is a placeholder"));
     }

@@ -1,9 +1,10 @@
 //! Imported certificates that wait for a verified list to ask for them. They are no versions and have no link.
 
 use super::layout::Layout;
+use super::versions::{check_files, key_file};
 use super::{read, write};
 use crate::fault::{Fault, Retry};
-use crate::lineage::{CertFacts, Imported, Pems, SCHEMA, public_key_of};
+use crate::lineage::{Imported, Pems, SCHEMA};
 use crate::name::LineageName;
 use crate::secret::Secret;
 
@@ -27,7 +28,8 @@ pub fn load(layout: &Layout, lineage: &LineageName) -> Result<Option<(Imported, 
         let path = dir.join(name);
         read::text(&path)?.ok_or_else(|| damaged(&path.display().to_string(), "it is missing"))
     };
-    let pems = Pems { privkey: Secret::new(text("privkey.pem")?), cert: text("cert.pem")?, chain: text("chain.pem")? };
+    let privkey = (!imported.keyless).then(|| text("privkey.pem").map(Secret::new)).transpose()?;
+    let pems = Pems { privkey, cert: text("cert.pem")?, chain: text("chain.pem")? };
     check(&imported, &pems).map_err(|fault| damaged(&dir.display().to_string(), &fault.to_string()))?;
     Ok(Some((imported, pems)))
 }
@@ -38,12 +40,12 @@ pub fn add(layout: &Layout, imported: &Imported, pems: &Pems) -> Result<(), Faul
     let dir = layout.imported(&imported.lineage);
     let mut meta = serde_json::to_vec_pretty(imported).expect("plain data");
     meta.push(b'\n');
-    let files = [
-        ("privkey.pem", pems.privkey.reveal().as_bytes(), write::PRIVATE),
+    let mut files = vec![
         ("cert.pem", pems.cert.as_bytes(), write::PUBLIC),
         ("chain.pem", pems.chain.as_bytes(), write::PUBLIC),
         (META, &meta, write::PUBLIC),
     ];
+    files.extend(key_file(pems));
     write::remove(&dir)?;
     write::folder(&dir, &files)
 }
@@ -53,13 +55,7 @@ pub fn remove(layout: &Layout, lineage: &LineageName) -> Result<(), Fault> {
 }
 
 fn check(imported: &Imported, pems: &Pems) -> Result<(), Fault> {
-    if CertFacts::from_pem(&pems.cert)? != imported.facts {
-        return Err(Fault::new("store:mismatch", "the certificate is not the one that its facts describe"));
-    }
-    if public_key_of(&pems.privkey)? != imported.facts.public_key {
-        return Err(Fault::new("store:key-mismatch", "the private key does not belong to the certificate"));
-    }
-    Ok(())
+    check_files(pems, &imported.facts, !imported.keyless)
 }
 
 fn damaged(what: &str, why: &str) -> Fault {

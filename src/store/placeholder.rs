@@ -8,6 +8,7 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use super::layout::Layout;
+use super::versions::key_file;
 use super::{read, write};
 use crate::fault::Fault;
 use crate::lineage::Pems;
@@ -40,13 +41,13 @@ pub fn add(layout: &Layout, lineage: &LineageName, pems: &Pems) -> Result<bool, 
         return Ok(false);
     }
     let meta = b"{\"placeholder\": true}\n";
-    let texts: [(&str, &[u8], u32); 5] = [
-        (FILES[0], pems.privkey.reveal().as_bytes(), write::PRIVATE),
+    let mut texts = vec![
         (FILES[1], pems.cert.as_bytes(), write::PUBLIC),
         (FILES[2], pems.cert.as_bytes(), write::PUBLIC),
         (FILES[3], pems.cert.as_bytes(), write::PUBLIC),
-        ("meta.json", meta, write::PUBLIC),
+        ("meta.json", meta.as_slice(), write::PUBLIC),
     ];
+    texts.extend(key_file(pems));
     write::passing_folder(&dir, &texts)?;
     match symlink(target(lineage), &link) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(write::failed("link", &link, &error)),

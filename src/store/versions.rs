@@ -85,7 +85,8 @@ pub fn set_aside(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored
 pub fn pems(layout: &Layout, stored: &Stored) -> Result<Pems, Fault> {
     let dir = version_dir(layout, &stored.meta)?;
     let text = |name: &str| read::text(&dir.join(name))?.ok_or_else(|| missing(&dir.join(name)));
-    let pems = Pems { privkey: Secret::new(text(PRIVKEY)?), cert: text(CERT)?, chain: text(CHAIN)? };
+    let privkey = stored.meta.has_key().then(|| text(PRIVKEY).map(Secret::new)).transpose()?;
+    let pems = Pems { privkey, cert: text(CERT)?, chain: text(CHAIN)? };
     match check(&stored.meta, &pems) {
         Ok(()) => Ok(pems),
         Err(fault) => Err(broken(format!("the files in {} do not belong together", dir.display()))
@@ -216,24 +217,32 @@ pub fn quarantine(layout: &Layout, lineage: &LineageName, pems: &Pems, why: &Fau
     write::own_folder(&dir)?;
     let highest = read::names(&dir)?.iter().filter_map(|name| version_taken(name)).max().unwrap_or(0);
     let path = dir.join((highest + 1).to_string());
-    let files = [
-        (PRIVKEY, pems.privkey.reveal().as_bytes(), write::PRIVATE),
+    let why = pretty(why);
+    let mut files = vec![
         (CERT, pems.cert.as_bytes(), write::PUBLIC),
         (CHAIN, pems.chain.as_bytes(), write::PUBLIC),
-        ("fault.json", &pretty(why), write::PUBLIC),
+        ("fault.json", &why, write::PUBLIC),
     ];
+    files.extend(key_file(pems));
     write::folder(&path, &files)?;
     Ok(path)
 }
 
 fn check(meta: &Meta, pems: &Pems) -> Result<(), Fault> {
-    if CertFacts::from_pem(&pems.cert)? != meta.facts {
+    check_files(pems, &meta.facts, meta.has_key())
+}
+
+/// Whether the certificate is the one that was described, and the key its own, or not there if that is how it should be.
+pub fn check_files(pems: &Pems, facts: &CertFacts, has_key: bool) -> Result<(), Fault> {
+    if CertFacts::from_pem(&pems.cert)? != *facts {
         return Err(Fault::new("store:mismatch", "the certificate is not the one that its facts describe"));
     }
-    if public_key_of(&pems.privkey)? != meta.facts.public_key {
-        return Err(Fault::new("store:key-mismatch", "the private key does not belong to the certificate"));
+    let public_key = pems.privkey.as_ref().map(public_key_of).transpose()?;
+    let expected = has_key.then_some(&facts.public_key);
+    match public_key.as_ref() == expected {
+        true => Ok(()),
+        false => Err(Fault::new("store:key-mismatch", "the private key does not belong to the certificate")),
     }
-    Ok(())
 }
 
 /// The version if it holds the certificate that `meta` is about.
@@ -246,17 +255,23 @@ fn same(dir: &Path, version: u64, meta: &Meta) -> Option<Stored> {
 fn add(dir: &Path, meta: Meta, pems: &Pems) -> Result<Stored, Fault> {
     let meta = Meta { schema: SCHEMA, ..meta };
     let url = format!("{}\n", meta.certificate_url);
-    let files = [
-        (PRIVKEY, pems.privkey.reveal().as_bytes(), write::PRIVATE),
+    let (fullchain, about) = (pems.fullchain(), pretty(&meta));
+    let mut files = vec![
         (CERT, pems.cert.as_bytes(), write::PUBLIC),
         (CHAIN, pems.chain.as_bytes(), write::PUBLIC),
-        (FULLCHAIN, &pems.fullchain().into_bytes(), write::PUBLIC),
+        (FULLCHAIN, fullchain.as_bytes(), write::PUBLIC),
         (URL, url.as_bytes(), write::PUBLIC),
-        (META, &pretty(&meta), write::PUBLIC),
+        (META, &about, write::PUBLIC),
     ];
+    files.extend(key_file(pems));
     write::own_folder(dir)?;
     write::folder(&dir.join(meta.version.to_string()), &files)?;
     Ok(Stored { meta, published: Default::default(), revoked: None })
+}
+
+/// The file with the key, if it is known here.
+pub fn key_file(pems: &Pems) -> Option<(&'static str, &[u8], u32)> {
+    pems.privkey.as_ref().map(|key| (PRIVKEY, key.reveal().as_bytes(), write::PRIVATE))
 }
 
 fn make_live(layout: &Layout, stored: Stored) -> Result<Stored, Fault> {
@@ -298,7 +313,7 @@ fn stored(dir: &Path, lineage: &LineageName, version: u64) -> Result<Stored, Fau
         let is = format!("version {} of `{}`", meta.version, meta.lineage);
         return Err(broken(format!("{} is about {is}", path.display())));
     }
-    for name in [PRIVKEY, CERT, CHAIN, FULLCHAIN] {
+    for name in [CERT, CHAIN, FULLCHAIN].into_iter().chain(meta.has_key().then_some(PRIVKEY)) {
         let path = dir.join(name);
         // A self-signed certificate has no issuers.
         let least = u64::from(name != CHAIN || meta.origin == Origin::Ordered);

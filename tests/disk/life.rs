@@ -30,7 +30,7 @@ pub const STEPS: [Step; 18] = [
     |life| life.open().map(drop),
     |life| life.open()?.save_key("lab", &Secret::new("account key".into())),
     |life| life.open()?.save_url("lab", "https://ca.test/dir", "https://ca.test/account/1"),
-    |life| life.open()?.write_attempt_key(&www(), &life.certificate(1).1.privkey),
+    |life| life.open()?.write_attempt_key(&www(), life.certificate(1).1.privkey.as_ref().unwrap()),
     |life| life.open()?.write_entry(&life.entry(None, false)),
     |life| life.open()?.write_entry(&life.entry(Some("https://ca.test/order/1"), false)),
     |life| life.open()?.write_entry(&life.entry(Some("https://ca.test/order/1"), true)),
@@ -146,7 +146,7 @@ impl Life {
             origin: Origin::Ordered,
             facts,
         };
-        (meta, Pems { privkey: Secret::new(read("key")), chain: cert.clone(), cert })
+        (meta, Pems { privkey: Some(Secret::new(read("key"))), chain: cert.clone(), cert })
     }
 
     fn entry(&self, order: Option<&str>, records: bool) -> Entry {

@@ -20,7 +20,7 @@ const WWW: [(&str, &str); 1] = [("www", "www.example.com")];
 /// Who made what `live/<name>` holds.
 fn maker(lab: &Lab, name: &str) -> Maker {
     let read = |file: &str| lab.read(&format!("state/live/{name}/{file}"));
-    check_foreign(&Secret::new(read("privkey.pem")), &read("cert.pem")).map(|(_, _, maker)| maker).unwrap_or_else(
+    check_foreign(Some(&Secret::new(read("privkey.pem"))), &read("cert.pem")).map(|(_, _, maker)| maker).unwrap_or_else(
         // A leaf of a CA alone does not make a chain.
         |fault| {
             assert_eq!(fault.code, "check:chain", "{fault:?}");
@@ -82,7 +82,7 @@ fn expire(lab: &Lab, name: &str) {
     (params.not_before, params.not_after) = (datetime!(2020-01-01 00:00 UTC), datetime!(2020-03-01 00:00 UTC));
     let cert = params.self_signed(&key).unwrap().pem().replace("\r\n", "\n");
     let facts = CertFacts::from_pem(&cert).unwrap();
-    let pems = Pems { privkey: Secret::new(key.serialize_pem()), chain: cert.clone(), cert };
+    let pems = Pems { privkey: Some(Secret::new(key.serialize_pem())), chain: cert.clone(), cert };
     lab.store().deploy(Meta { facts, ..stored.meta }, &pems).unwrap();
 }
 
@@ -262,9 +262,11 @@ fn a_placeholder_says_what_it_is() {
     lab.list(&WWW);
     lab.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
     lab.apply();
-    let (_, facts, _) =
-        check_foreign(&Secret::new(lab.read("state/live/www/privkey.pem")), &lab.read("state/live/www/fullchain.pem"))
-            .unwrap();
+    let (_, facts, _) = check_foreign(
+        Some(&Secret::new(lab.read("state/live/www/privkey.pem"))),
+        &lab.read("state/live/www/fullchain.pem"),
+    )
+    .unwrap();
     assert_eq!(facts.issuer, PLACEHOLDER);
     assert!(lab.read("state/live/www/meta.json").contains("\"placeholder\": true"));
 }

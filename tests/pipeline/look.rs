@@ -154,7 +154,7 @@ fn list_served(lab: &Lab, port: u16) {
 #[test]
 fn a_server_that_shows_the_live_version_is_green_and_is_named_by_show() {
     let (lab, pems) = served();
-    let port = serve(&lab, &pems.fullchain(), pems.privkey.reveal());
+    let port = serve(&lab, &pems.fullchain(), pems.privkey.as_ref().unwrap().reveal());
     list_served(&lab, port);
     let ran = lab.done();
     let case = ran.junit().case("certs.served", "www");
@@ -166,7 +166,7 @@ fn a_server_that_shows_the_live_version_is_green_and_is_named_by_show() {
 #[test]
 fn what_was_seen_of_a_lineage_is_kept_by_a_run_that_leaves_it_out() {
     let (lab, pems) = served();
-    let port = serve(&lab, &pems.fullchain(), pems.privkey.reveal());
+    let port = serve(&lab, &pems.fullchain(), pems.privkey.as_ref().unwrap().reveal());
     let www = format!("domains: [www.example.com], served: [\"www.example.com:{port}\"]");
     lab.list(&[("www", &www), ("api", "api.example.com")]);
     lab.done();
@@ -190,7 +190,8 @@ fn a_server_that_shows_another_certificate_is_red_by_name() {
     other.not_before = time::macros::datetime!(2024-01-01 0:00 UTC);
     let key = rcgen::KeyPair::generate().unwrap();
     let other = other.self_signed(&key).unwrap().pem();
-    let ports = [serve(&lab, &other, &key.serialize_pem()), serve(&lab, &pems.cert, pems.privkey.reveal())];
+    let ports =
+        [serve(&lab, &other, &key.serialize_pem()), serve(&lab, &pems.cert, pems.privkey.as_ref().unwrap().reveal())];
     for (port, code) in ports.into_iter().zip(["served:expired", "served:chain"]) {
         list_served(&lab, port);
         let ran = lab.apply();

@@ -207,7 +207,7 @@ fn versions(first: &Stored, count: u64) -> Vec<(Stored, Pems)> {
         let params = CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();
         let cert = params.self_signed(&key).unwrap().pem().replace("\r\n", "\n");
         let facts = CertFacts::from_pem(&cert).unwrap();
-        let pems = Pems { privkey: Secret::new(key.serialize_pem()), cert, chain: String::new() };
+        let pems = Pems { privkey: Some(Secret::new(key.serialize_pem())), cert, chain: String::new() };
         (Stored { meta: Meta { version: number, facts, ..first.meta.clone() }, ..first.clone() }, pems)
     };
     (first.meta.version + 1..).take(usize::try_from(count).unwrap()).map(version).collect()
@@ -263,6 +263,7 @@ fn readers_see_one_whole_version_after_the_other_while_many_are_published() {
                 into: lab.path("used"),
                 domains: first.facts().identifiers.clone(),
                 also: Default::default(),
+                key: None,
                 reload: None,
                 served: None,
                 keep: 2,

@@ -185,7 +185,7 @@ fn version(version: u64) -> (Stored, Pems) {
         facts,
     };
     let pems = Pems {
-        privkey: Secret::new(format!("key {version}\n")),
+        privkey: Some(Secret::new(format!("key {version}\n"))),
         cert: format!("cert {version}\n"),
         chain: format!("chain {version}\n"),
     };

@@ -10,7 +10,7 @@ use futures::StreamExt;
 
 use super::{Row, Version, bring_back, unknown};
 use crate::audit::{Kind, Record, copy};
-use crate::bucket::layout::{self, FILES, Manifest, Pointer};
+use crate::bucket::layout::{self, Manifest, Pointer};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
@@ -127,7 +127,7 @@ async fn version(
 
 async fn files(bucket: &dyn Bucket, prefix: &str, manifest: &Manifest) -> Result<Pems, Fault> {
     let mut texts = BTreeMap::new();
-    for file in FILES {
+    for file in manifest.names() {
         let key = format!("{prefix}{file}");
         let said = manifest.files.get(file).ok_or_else(|| damaged(&key))?;
         let (bytes, _) = object(bucket, &key).await?;
@@ -136,9 +136,8 @@ async fn files(bucket: &dyn Bucket, prefix: &str, manifest: &Manifest) -> Result
         }
         texts.insert(file, Secret::new(String::from_utf8(bytes).map_err(|_| damaged(&key))?));
     }
-    let mut text = |file: &str| texts.remove(file).expect("each file was fetched");
-    let (privkey, cert, chain) = (text("privkey.pem"), text("cert.pem"), text("chain.pem"));
-    Ok(Pems { privkey, cert: cert.reveal().to_owned(), chain: chain.reveal().to_owned() })
+    let text = |file: &str| texts.get(file).map(|text| text.reveal().to_owned()).unwrap_or_default();
+    Ok(Pems { cert: text("cert.pem"), chain: text("chain.pem"), privkey: texts.remove(layout::PRIVKEY) })
 }
 
 /// What the manifest says of the version, held against its certificate. One of an earlier release says less: the

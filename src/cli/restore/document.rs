@@ -80,7 +80,8 @@ fn import(session: &Session, inventory: &Inventory, waiting: Waiting) -> Result<
     if waits.is_some_and(|held| held.not_after >= imported.facts.not_after) {
         return Ok(Became::Older);
     }
-    session.store.add_imported(&imported, &Pems { privkey: privkey.ok_or_else(no_keys)?, cert, chain })?;
+    let privkey = (!imported.keyless).then(|| privkey.ok_or_else(no_keys)).transpose()?;
+    session.store.add_imported(&imported, &Pems { privkey, cert, chain })?;
     let record = Record {
         lineage: Some(lineage.clone()),
         names: imported.facts.identifiers.clone(),
@@ -113,7 +114,8 @@ fn no_keys() -> Fault {
 
 fn version(kept: Kept, from: &str) -> Result<Version, Fault> {
     let Kept { stashed, meta, cert, chain, privkey, published, revoked, below } = kept;
-    let pems = Pems { privkey: privkey.ok_or_else(no_keys)?, cert, chain };
+    let privkey = meta.has_key().then(|| privkey.ok_or_else(no_keys)).transpose()?;
+    let pems = Pems { privkey, cert, chain };
     let below = below.map(|kept| version(*kept, from)).transpose()?.map(Box::new);
     let (published, from) = (published.into_iter().collect(), from.to_owned());
     Ok(Version { meta, pems, stashed, published, revoked, below, from })

@@ -151,6 +151,7 @@ impl World {
             directory: String::new(),
             certificate_url: String::new(),
             taken_at: self.clock.now(),
+            keyless: false,
             facts,
         };
         self.store.add_imported(&imported, &pems).unwrap();
@@ -234,7 +235,7 @@ impl TestCa {
         let key = KeyPair::generate().unwrap();
         let cert = self.desk.sign(&key, ends);
         let facts = CertFacts::from_pem(&cert).unwrap();
-        (Pems { privkey: Secret::new(key.serialize_pem()), cert, chain: self.desk.root.clone() }, facts)
+        (Pems { privkey: Some(Secret::new(key.serialize_pem())), cert, chain: self.desk.root.clone() }, facts)
     }
 
     /// The serial of the last that was made.

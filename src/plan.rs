@@ -178,7 +178,7 @@ pub enum Reason {
     Imported {
         from: String,
     },
-    /// An operator imported a certificate for other names than the list has.
+    /// An operator imported a certificate for other names than the list has, or without the key for another one.
     ImportDiffers,
     /// The runner's files hold another certificate than before.
     Provided {
@@ -249,7 +249,7 @@ impl Reason {
             Self::Returned => "back in the list".into(),
             Self::StashExpired { since } => format!("the stashed one expired on {}", since.date()),
             Self::Imported { from } => format!("imported from {from}"),
-            Self::ImportDiffers => "the imported certificate is for other names".into(),
+            Self::ImportDiffers => "the imported certificate is for other names or another key".into(),
             Self::Provided { word } => format!("provided by the runner as `{word}`"),
             Self::ProvidedChanged { to: Some(word), .. } => format!("from now on provided by the runner as `{word}`"),
             Self::ProvidedChanged { from, to: None } => {

@@ -194,8 +194,63 @@ fn the_example_has_no_faults_and_shows_every_key() {
     let keys = ["version", "defaults", "certificates", "name", "domains", "authority", "key", "challenge", "profile"];
     let shown =
         |key: &&str| text.lines().any(|line| line.trim_start_matches([' ', '-']).starts_with(&format!("{key}:")));
-    let more = ["preferred_profile", "preferred_chain", "publish", "renew", "provided", "served"];
+    let more = ["csr", "preferred_profile", "preferred_chain", "publish", "renew", "provided", "served"];
     assert_eq!(keys.iter().chain(&more).find(|key| !shown(key)), None);
+}
+
+fn case(name: &str) -> String {
+    std::fs::read_to_string(cases().join(name)).unwrap()
+}
+
+#[test]
+fn what_is_wrong_with_a_csr_is_said() {
+    let parsed = read(&case("csr.yaml"));
+    let said = |one: &Diagnostic| {
+        format!("{} {}\n    {}\n", one.labels[0].place.line, one.message, one.hint.as_deref().unwrap_or_default())
+    };
+    insta::assert_snapshot!(parsed.diagnostics.iter().map(said).collect::<String>());
+}
+
+#[test]
+fn a_csr_brings_the_type_of_its_key_along() {
+    let whole = case("csr.yaml");
+    let first: String = whole.split_inclusive("  # ").take(2).collect();
+    let certificate = only(first.trim_end_matches("  # "));
+    let KeySource::Csr(csr) = &certificate.key_source else { panic!("{certificate:?}") };
+    assert_eq!((certificate.key, csr.key()), (KeyType::EcdsaP256, KeyType::EcdsaP256));
+    // As it goes into plans, journals and manifests.
+    let json = serde_json::to_string(&certificate).unwrap();
+    assert_eq!(serde_json::from_str::<Certificate>(&json).unwrap(), certificate);
+    assert!(serde_json::from_str::<Certificate>(&json.replace("\"csr\":\"MI", "\"csr\":\"AA")).is_err());
+}
+
+#[test]
+fn a_private_key_in_a_list_is_refused_and_nothing_of_it_is_shown() {
+    let body = "bm90IGEga2V5LCBvbmx5IHRoZSBzaGFwZSBvZiBvbmUsIGFzIGxvbmcgYXMgYSBs";
+    let pem = |label: &str| format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----");
+    let folded = |text: &str| text.replace('\n', "\\n");
+    let [ec, plain] = [pem("EC PRIVATE KEY"), pem("PRIVATE KEY")];
+    let places = [
+        case("private-key.yaml"),
+        format!("version: 1\ncertificates:\n  - {{name: a, domains: [a.example.com], csr: \"{}\"}}\n", folded(&ec)),
+        format!(
+            "version: 1\ncertificates:\n  - {{name: a, domains: [a.example.com], given_key: \"{}\"}}\n",
+            folded(&plain)
+        ),
+        format!("version: 1\ncertificates:\n  - name: a\n    csr: |\n{ec}\n"),
+        format!("# {}\nversion: 1\ncertificates: []\n", folded(&plain)),
+    ];
+    for text in places {
+        let shown = shown(&text);
+        assert!(shown.contains("private-key") && !shown.contains(&body[..8]), "{shown}");
+        assert!(shown.contains("1 error in domains.yaml"), "{shown}");
+    }
+    // Without its first line nobody can know, so no line as long as those of a key is shown.
+    for csr in [body.to_owned(), format!("|\n      {body}")] {
+        let shown =
+            shown(&format!("version: 1\ncertificates:\n  - name: a\n    domains: [a.example.com]\n    csr: {csr}\n"));
+        assert!(shown.contains("error") && !shown.contains(&body[..8]), "{shown}");
+    }
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn setting(key: &str, value: &str) -> Option<Setting> {
         "pref_challs" => list("challenge: dns-01"),
         "preferred_profile" | "required_profile" => list(format!("profile: {value}")),
         "must_staple" => ignored("public CAs no longer issue such certificates"),
-        "reuse_key" => ignored("every certificate gets a new key"),
+        "reuse_key" => list(format!("reuse_key: {}", value.eq_ignore_ascii_case("true"))),
         "preferred_chain" => ignored("see `preferred_chain` of the authority, if the runner has it"),
         "pre_hook" | "post_hook" | "renew_hook" | "deploy_hook" | "manual_auth_hook" | "manual_cleanup_hook" => {
             ignored("a command; hooks stand in the config repo or in the runner's config")

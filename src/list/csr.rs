@@ -79,9 +79,9 @@ impl Request {
     pub fn parse(text: &str) -> Result<Self, Flaw> {
         let der = pem(text)?;
         let parsed = read(&der).ok_or_else(|| bad("the request cannot be read", AGAIN))?;
-        check_signature(&parsed)?;
         let csr = Csr::new(&der, &parsed)
             .ok_or_else(|| bad("the key of the request is none that a list can ask for", KEYS))?;
+        check_signature(&parsed)?;
         let mut alternative = BTreeSet::new();
         for attribute in parsed.certification_request_info.iter_attributes() {
             if let ParsedCriAttribute::ExtensionRequest(asked) = attribute.parsed_attribute() {

@@ -3,7 +3,7 @@
 use countersign::failpoint::{PLACES, VARIABLE};
 use countersign::sandbox::{RecordSet, quote};
 
-use super::rig::{Lab, Ran};
+use super::rig::{Lab, Ran, csr};
 
 /// Two authorizations whose values share one record set.
 const ONE: [(&str, &str); 1] = [("www", "\"*.example.com\", example.com")];
@@ -48,6 +48,18 @@ pub fn assert_whole(lab: &Lab, version: u64, places: &[&str]) {
     assert!(lab.count("challenge") <= 2 && lab.count("finalize") <= 1, "{told}");
     let accounts: std::collections::BTreeSet<_> = lab.sandbox.issued().into_iter().map(|one| one.account).collect();
     assert_eq!(accounts.len(), 1, "{told}");
+}
+
+#[test]
+fn a_crash_with_a_csr_of_the_list_costs_no_certificate_and_leaves_no_key() {
+    for place in ["after-intent", "after-order-journaled", "after-finalize", "after-deploy", "after-files"] {
+        let lab = lab();
+        let (_, entry, _) = csr(&["*.example.com", "example.com"]);
+        lab.list(&[("www", &entry)]);
+        assert_eq!(crash(&lab, place).code, None, "{place} is not reached");
+        assert!(!lab.path("state/journal/www.key").exists(), "{place}");
+        assert_whole(&lab, 1, &[place]);
+    }
 }
 
 fn assert_survives(places: &[&str]) {

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use countersign::failpoint::VARIABLE;
 use rcgen::{KeyPair, PKCS_ECDSA_P384_SHA384, PublicKeyData};
 
-use super::rig::{Lab, Ran};
+use super::rig::{Lab, Ran, csr, lineage};
 
 const REUSED: [(&str, &str); 1] = [("www", "domains: [www.example.com], reuse_key: true")];
 const GIVEN: [(&str, &str); 1] = [("www", "domains: [www.example.com], given_key: nginx")];
@@ -34,7 +34,7 @@ fn spki(key: &KeyPair) -> String {
 /// The key of the live version, which is that of its certificate.
 fn live_key(lab: &Lab) -> String {
     let key = spki(&KeyPair::from_pem(&lab.read("state/live/www/privkey.pem")).unwrap());
-    let facts = lab.inventory().live.remove(&super::rig::lineage("www")).unwrap().meta.facts;
+    let facts = lab.inventory().live.remove(&lineage("www")).unwrap().meta.facts;
     assert_eq!(facts.public_key.to_string(), key);
     key
 }
@@ -228,4 +228,115 @@ fn a_given_key_that_was_revoked_as_compromised_is_not_ordered_again() {
     give(&lab);
     lab.done();
     assert_eq!(reasons(&lab), [Some(1), None]);
+}
+
+/// The files of the live version that could hold a key.
+fn key_files(lab: &Lab) -> bool {
+    ["state/live/www/privkey.pem", "state/journal/www.key"].iter().any(|path| lab.path(path).exists())
+}
+
+fn facts(lab: &Lab) -> countersign::lineage::CertFacts {
+    lab.inventory().live.remove(&lineage("www")).unwrap().meta.facts
+}
+
+#[test]
+fn a_csr_is_sent_as_it_is_at_each_renewal_and_no_key_is_kept_or_published() {
+    let lab = Lab::new();
+    let (_, entry, key) = csr(&["www.example.com", "example.com"]);
+    lab.list(&[("www", &entry)]);
+    lab.done();
+    renewed(&lab);
+    assert_eq!(
+        (lab.live("www"), lab.published("www"), facts(&lab).public_key.to_string()),
+        (Some(2), Some(2), spki(&key))
+    );
+    assert!(!key_files(&lab));
+    let published = lab.sandbox.keys(super::rig::BUCKET);
+    assert!(published.iter().any(|key| key.ends_with("fullchain.pem")), "{published:?}");
+    assert!(!published.iter().any(|key| key.ends_with("privkey.pem")), "{published:?}");
+    assert_eq!(lab.run(&["plan", "--detailed-exitcode"]).code, Some(0));
+    let (_, said, _) = lab.ask(&["show", "www"]);
+    assert!(said.contains("ecdsa-p256, of the CSR "), "{said}");
+    let (code, chain, _) = lab.ask(&["show", "www", "--chain"]);
+    assert_eq!((code, chain), (Some(0), lab.read("state/live/www/fullchain.pem")));
+}
+
+#[test]
+fn a_csr_for_another_key_is_another_certificate_and_the_same_key_again_is_not() {
+    let lab = Lab::new();
+    let [(_, one, _), (_, other, key)] = [(); 2].map(|()| csr(&["www.example.com"]));
+    lab.list(&[("www", &one)]);
+    lab.done();
+    lab.list(&[("www", &other)]);
+    let plan = lab.run(&["plan"]);
+    assert!(plan.out.contains("the CSR has another key"), "{plan:?}");
+    lab.done();
+    assert_eq!((lab.live("www"), facts(&lab).public_key.to_string()), (Some(2), spki(&key)));
+    // From now on the key is made here, and the bucket has it.
+    lab.list(&[("www", "www.example.com")]);
+    lab.done();
+    assert_eq!((lab.live("www"), live_key(&lab) == spki(&key)), (Some(3), false));
+    lab.done();
+    assert_eq!(lab.live("www"), Some(3));
+}
+
+#[test]
+fn an_order_for_a_csr_that_was_replaced_meanwhile_is_not_gone_on_with() {
+    let lab = Lab::new();
+    let [(_, one, _), (_, other, key)] = [(); 2].map(|()| csr(&["www.example.com"]));
+    lab.list(&[("www", &one)]);
+    let ran = lab.run_with(&["apply", "--auto-approve"], &[(VARIABLE, "after-order-journaled")]);
+    assert_eq!(ran.code, None, "{ran:?}");
+    lab.list(&[("www", &other)]);
+    lab.done();
+    assert_eq!((facts(&lab).public_key.to_string(), lab.sandbox.issued().len()), (spki(&key), 1));
+}
+
+#[test]
+fn copies_of_an_earlier_key_do_not_stay_beside_the_certificate_for_a_csr() {
+    let lab = Lab::new();
+    let flat = "flat: true, layouts: [haproxy]";
+    lab.write("countersign.yaml", &lab.read("countersign.yaml").replace("flat: true", flat));
+    let mirrored = |entry: &str| format!("{entry}, publish: [mirror]");
+    lab.list(&[("www", &mirrored("domains: [www.example.com]"))]);
+    lab.done();
+    let copy = |name: &str| lab.sandbox.object("mirror", &format!("m/www/{name}")).unwrap().body.len();
+    assert!(copy("privkey.pem") > 0 && copy("combined.pem") > 0);
+    lab.list(&[("www", &mirrored(&csr(&["www.example.com"]).1))]);
+    lab.done();
+    assert_eq!([copy("privkey.pem"), copy("combined.pem")], [0, 0]);
+    assert_eq!(copy("fullchain.pem"), lab.read("state/live/www/fullchain.pem").len());
+    assert_eq!(lab.run(&["plan", "--detailed-exitcode"]).code, Some(0));
+}
+
+#[test]
+fn a_key_that_is_not_here_is_revoked_by_the_account_and_must_be_replaced_in_the_list() {
+    let lab = Lab::new();
+    lab.list(&[("www", &csr(&["www.example.com"]).1)]);
+    lab.done();
+    let ran = lab.run(&COMPROMISED);
+    assert_eq!((ran.code, reasons(&lab)), (Some(4), vec![None]), "{ran:?}");
+    assert!(ran.err.contains("key:compromised") && ran.err.contains("put its CSR into the list"), "{ran:?}");
+    let revoke = ["revoke", "www", "--auto-approve", "--reason", "keyCompromise"];
+    let ran = lab.run(&[&revoke[..], &["--by", "certificate-key"]].concat());
+    assert_eq!((ran.code, reasons(&lab)), (Some(1), vec![None]), "{ran:?}");
+    assert!(ran.err.contains("revoke:no-key") && ran.err.contains("--by account-key"), "{ran:?}");
+    let ran = lab.run(&revoke);
+    assert_eq!((ran.code, reasons(&lab)), (Some(0), vec![Some(1)]), "{ran:?}");
+    assert_eq!(lab.apply().code, Some(3));
+    lab.list(&[("www", &csr(&["www.example.com"]).1)]);
+    lab.done();
+    assert_eq!(reasons(&lab), [Some(1), None]);
+}
+
+#[test]
+fn no_placeholder_stands_in_for_a_key_that_is_not_here() {
+    let lab = Lab::new();
+    lab.sandbox.faults().script("newOrder", 50, countersign::sandbox::Mishap::Unreached);
+    lab.list(&[("www", "www.example.com")]);
+    lab.apply();
+    assert!(lab.path("state/live/www").exists());
+    lab.list(&[("www", &csr(&["www.example.com"]).1)]);
+    lab.apply();
+    assert!(!lab.path("state/live/www").exists());
 }

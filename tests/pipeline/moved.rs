@@ -9,7 +9,7 @@ use countersign::sandbox::Mishap;
 use countersign::store::FileStore;
 
 use super::life::provide;
-use super::rig::{BINARY, BUCKET, Lab, lineage};
+use super::rig::{BINARY, BUCKET, Lab, csr, lineage};
 
 const TWO: [(&str, &str); 2] = [("api", "api.example.com"), ("www", "www.example.com, example.com")];
 
@@ -356,4 +356,38 @@ fn neither_an_old_export_nor_the_machine_that_was_left_takes_a_bucket_back() {
     let ran = lab.apply();
     assert!(ran.code == Some(4) && ran.err.contains("another store publishes here"), "{ran:?}");
     assert_eq!(lab.published("www"), Some(3));
+}
+
+#[test]
+fn a_store_without_keys_moves_and_comes_back_from_its_bucket_whole() {
+    let lab = Lab::new();
+    lab.list(&[("www", &csr(&["www.example.com"]).1)]);
+    lab.done();
+    let [config, file] = other_machine(&lab);
+    ends(&lab, 0, &["export", "www", "--out", "www.export"]);
+    for source in ["www.export", "--from-bucket=certs"] {
+        let text = ends(&lab, 0, &[config, file, "restore", source]);
+        assert!(text.contains("1 lineage restored"), "{text}");
+        assert_eq!(serials(&moved(&lab)), serials(&lab.store()), "{source}");
+        assert_eq!(lab.run(&[config, file, "plan", "--detailed-exitcode"]).code, Some(0), "{source}");
+        fs::remove_dir_all(lab.path("moved")).unwrap();
+    }
+}
+
+#[test]
+fn a_certificate_that_was_imported_without_its_key_waits_for_the_csr_that_it_was_issued_for() {
+    let lab = Lab::new();
+    let (_, entry, _) = csr(&["www.example.com"]);
+    lab.list(&[("old", &entry)]);
+    lab.done();
+    let chain = lab.path("state/live/old/fullchain.pem").display().to_string();
+    ends(&lab, 0, &["import", "pem", "--name", "www", "--chain", &chain, "--authority", "sandbox"]);
+    // Another request, or a key of the store: it is not what they ask for.
+    lab.list(&[("www", &csr(&["www.example.com"]).1)]);
+    let plan = lab.run(&["plan"]);
+    assert!(plan.out.contains("the imported certificate is for other names or another key"), "{plan:?}");
+    lab.list(&[("www", &entry)]);
+    lab.done();
+    assert_eq!((lab.sandbox.issued().len(), lab.live("www"), lab.published("www")), (1, Some(1), Some(1)));
+    assert!(!lab.path("state/live/www/privkey.pem").exists());
 }

@@ -12,6 +12,7 @@ use countersign::port::{Clock, Inventory, Store};
 use countersign::sandbox::repo::{ConfigRepo, Signer};
 use countersign::sandbox::{ACCESS_KEY, CaOptions, Options, RecordSet, RenewalWindow, SECRET_KEY, Sandbox};
 use countersign::store::FileStore;
+use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use tempfile::TempDir;
 use time::OffsetDateTime;
 
@@ -290,6 +291,20 @@ fn list(certificates: &[(&str, &str)]) -> String {
     };
     let entries: String = certificates.iter().map(entry).collect();
     format!("{head}{}\n", if entries.is_empty() { " []".to_owned() } else { entries })
+}
+
+/// A certificate request, as PEM and as it stands in a list, with its key.
+pub fn csr(names: &[&str]) -> (String, String, KeyPair) {
+    let key = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>()).unwrap();
+    params.distinguished_name = DistinguishedName::new();
+    let pem = params.serialize_request(&key).unwrap().pem().unwrap();
+    let listed = format!("domains: [{}], csr: {}", quoted(names), serde_json::Value::from(pem.as_str()));
+    (pem, listed, key)
+}
+
+fn quoted(names: &[&str]) -> String {
+    names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
 pub fn lineage(name: &str) -> LineageName {

@@ -1,11 +1,12 @@
 //! Planning after applying leaves nothing to do, whatever the list, the store and the buckets were.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::LazyLock;
 
 use countersign::diag::Place;
 use countersign::journal::{Attempt, Entry, Intent};
 use countersign::lineage::{CertFacts, Meta, Origin, Provenance, Stored};
-use countersign::list::{Certificate, ChallengeType, KeyType, List};
+use countersign::list::{Certificate, ChallengeType, Csr, KeySource, KeyType, List, Request};
 use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::plan::{Action, Choices, Mode, Observed, Step, steps};
 use proptest::collection::{btree_map, btree_set};
@@ -20,20 +21,32 @@ fn name() -> impl Strategy<Value = LineageName> {
     (0..6_u8).prop_map(|n| LineageName::parse(&format!("n{n}")).unwrap())
 }
 
+/// Two requests. Which names they are for is no business of a plan.
+fn csrs() -> [Csr; 2] {
+    static CSRS: LazyLock<[Csr; 2]> =
+        LazyLock::new(|| [(); 2].map(|()| Request::parse(&super::rig::csr(&["d0.example.com"]).0).unwrap().csr));
+    CSRS.clone()
+}
+
+fn key_source() -> impl Strategy<Value = KeySource> {
+    let [one, other] = csrs().map(KeySource::Csr);
+    prop_oneof![Just(KeySource::New), Just(KeySource::Reused), Just(one), Just(other)]
+}
+
 fn certificate() -> impl Strategy<Value = Certificate> {
     let identifiers = btree_set((0..4_u8).prop_map(|n| Identifier::parse(&format!("d{n}.example.com")).unwrap()), 1..3);
-    let key = prop_oneof![Just(KeyType::EcdsaP256), Just(KeyType::Rsa2048)];
+    let key = (prop_oneof![Just(KeyType::EcdsaP256), Just(KeyType::Rsa2048)], key_source());
     let authority = prop_oneof![Just("one".to_owned()), Just("two".to_owned())];
     let profile = proptest::option::of(Just("classic".to_owned()));
     let publish = btree_set((0..2_usize).prop_map(|n| BUCKETS[n].to_owned()), 0..3);
     let renew_before = proptest::option::of((1..40_i64).prop_map(Duration::days));
     (identifiers, key, authority, profile, publish, renew_before).prop_map(
-        |(identifiers, key, authority, profile, publish, renew_before)| Certificate {
+        |(identifiers, (key, key_source), authority, profile, publish, renew_before)| Certificate {
             name: LineageName::parse("unnamed").unwrap(),
             identifiers,
             authority,
-            key,
-            key_source: Default::default(),
+            key: if key_source.has_key() { key } else { KeyType::EcdsaP256 },
+            key_source,
             challenge: ChallengeType::Dns01,
             profile,
             preferred_profile: None,
@@ -51,6 +64,13 @@ fn stored() -> impl Strategy<Value = Stored> {
     (certificate(), 0..100_i64).prop_map(|(certificate, age)| issued(&certificate, NOW - Duration::days(age), 1))
 }
 
+fn public_key(source: &KeySource) -> Digest {
+    match source {
+        KeySource::Csr(csr) => csr.public_key().clone(),
+        _ => Digest::of(b"key"),
+    }
+}
+
 fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored {
     let facts = CertFacts {
         identifiers: certificate.identifiers.clone(),
@@ -59,7 +79,7 @@ fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored
         serial: format!("{version}a"),
         issuer: "CA".into(),
         key: Some(certificate.key),
-        public_key: Digest::of(b"key"),
+        public_key: public_key(&certificate.key_source),
         fingerprint: Digest::of(&version.to_be_bytes()),
         ari_id: None,
     };
@@ -73,7 +93,7 @@ fn issued(certificate: &Certificate, at: OffsetDateTime, version: u64) -> Stored
         order_url: format!("order/{version}"),
         certificate_url: String::new(),
         provenance: provenance(),
-        key_source: Default::default(),
+        key_source: certificate.key_source.clone(),
         origin: Origin::Ordered,
         stored_at: at,
         facts,
@@ -95,7 +115,7 @@ fn provenance() -> Provenance {
 
 /// An order that an earlier run left behind.
 fn left(certificate: Certificate) -> Entry {
-    let Certificate { name, identifiers, authority, key, profile, .. } = certificate;
+    let Certificate { name, identifiers, authority, key, key_source, profile, .. } = certificate;
     let (directory, replaces, csr) = (String::new(), None, String::new());
     let provenance = provenance();
     let intent = Intent {
@@ -107,8 +127,8 @@ fn left(certificate: Certificate) -> Entry {
         replaces,
         csr,
         provenance,
-        key_source: Default::default(),
-        public_key: None,
+        public_key: Some(public_key(&key_source)),
+        key_source,
     };
     Entry { attempt: Some(Attempt { intent, order: Some("order/0".into()), certificate: None }), ..Entry::new(name) }
 }

@@ -27,6 +27,8 @@ enum Event {
 struct Paper {
     serial: String,
     ends: i64,
+    /// Whether its key is in the store.
+    keyed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,11 +63,14 @@ impl Rules {
         match self.asked {
             Asked::Nothing => self.stash(),
             Asked::Provided => self.provide(today),
-            Asked::Ours => self.ours(today, next),
+            Asked::Ours | Asked::Csr => self.ours(today, next),
         }
         self.given = self.given.take().filter(|given| given.ends > today);
-        if self.asked != Asked::Nothing && self.place == Place::Nothing {
-            self.place = Place::Placeholder;
+        // A server must not start with a key that its certificate will not have.
+        match (self.asked, &self.place) {
+            (Asked::Ours | Asked::Provided, Place::Nothing) => self.place = Place::Placeholder,
+            (Asked::Csr, Place::Placeholder) => self.place = Place::Nothing,
+            _ => {}
         }
     }
 
@@ -98,13 +103,14 @@ impl Rules {
             self.aside = None;
         }
         // "Renew LKC if needed", and "Else: Provision". If that cannot be, what is there stays.
+        let keyed = self.asked == Asked::Ours;
         let due = match &self.place {
-            Place::Ours(paper) => paper.ends - today <= LIFETIME / 3,
+            Place::Ours(paper) => paper.ends - today <= LIFETIME / 3 || paper.keyed != keyed,
             _ => true,
         };
         if due && self.ca_is_up {
             self.orders += 1;
-            self.place = Place::Ours(Paper { serial: next.to_owned(), ends: today + LIFETIME });
+            self.place = Place::Ours(Paper { serial: next.to_owned(), ends: today + LIFETIME, keyed });
             self.aside = None;
         }
     }
@@ -112,7 +118,7 @@ impl Rules {
 
 fn paper(stored: &Stored) -> Paper {
     let ends = (stored.facts().not_after - world::at(0)).whole_days();
-    Paper { serial: stored.facts().serial.clone(), ends }
+    Paper { serial: stored.facts().serial.clone(), ends, keyed: stored.meta.has_key() }
 }
 
 /// What the store has: in `live/`, and of ours beside it that has not ended.
@@ -135,7 +141,7 @@ fn seen(world: &World) -> (Place, Option<Paper>) {
 
 fn event() -> impl Strategy<Value = Event> {
     prop_oneof![
-        5 => prop_oneof![Just(Asked::Nothing), Just(Asked::Ours), Just(Asked::Ours), Just(Asked::Provided)].prop_map(Event::List),
+        5 => prop_oneof![Just(Asked::Nothing), Just(Asked::Ours), Just(Asked::Csr), Just(Asked::Provided)].prop_map(Event::List),
         2 => (1..120_i64).prop_map(Event::Import),
         1 => (1..120_i64).prop_map(Event::Files),
         2 => any::<bool>().prop_map(Event::CaUp),
@@ -161,11 +167,11 @@ proptest! {
                 }
                 Event::Files(days) => {
                     world.provide(days);
-                    rules.files = Some(Paper { serial: world.ca.last(), ends: world.day() + days });
+                    rules.files = Some(Paper { serial: world.ca.last(), ends: world.day() + days, keyed: true });
                 }
                 Event::Import(days) => {
                     world.import(days);
-                    rules.given = Some(Paper { serial: world.ca.last(), ends: world.day() + days });
+                    rules.given = Some(Paper { serial: world.ca.last(), ends: world.day() + days, keyed: true });
                 }
             }
             let outcomes = world.run(rules.asked);

@@ -737,11 +737,12 @@ pub const REQUIREMENTS: &[Requirement] = &[
     row(
         "3-11",
         "A key that exists is used again",
-        "",
-        Otherwise(
-            "every certificate gets a new key, so that a key \
-        that leaked serves one lifetime at most; a key with its certificate is imported and serves until it renews",
-        ),
+        "If the list says so: made here and kept, given by the runner, or known only to the machine that made the CSR",
+        Shown(&[
+            "a_key_is_new_each_time_unless_the_list_says_that_it_is_reused",
+            "a_given_key_is_used_and_another_one_in_its_file_is_another_certificate",
+            "a_csr_is_sent_as_it_is_at_each_renewal_and_no_key_is_kept_or_published",
+        ]),
     ),
     row(
         "3-12",
@@ -773,11 +774,11 @@ pub const REQUIREMENTS: &[Requirement] = &[
     row(
         "3-15",
         "From an account key and a CSR to a certificate",
-        "",
-        Otherwise(
-            "there is no mode for a foreign CSR: what is \
-        issued is what the signed list names, with a key of this store",
-        ),
+        "The CSR stands in the signed list; `show NAME --chain` prints the chain",
+        Shown(&[
+            "a_key_that_openssl_made_on_the_machine_serves_there_and_is_nowhere_else",
+            "what_is_wrong_with_a_csr_is_said",
+        ]),
     ),
     row(
         "3-16",

@@ -38,6 +38,20 @@ pub fn scope(name: &str) -> Vec<(&'static str, String)> {
 }
 
 #[test]
+fn whoever_may_not_change_a_certificate_may_not_swap_its_key() {
+    let csr = || {
+        let mut params = rcgen::CertificateParams::new(vec!["x.b.example.com".to_owned()]).unwrap();
+        params.distinguished_name = rcgen::DistinguishedName::new();
+        let pem = params.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+        format!("{TWO}, csr: {}", serde_json::Value::from(pem))
+    };
+    assert_eq!(by_ann(&[ONE, &csr()]), scope("x.b.example.com"));
+    let house = House::with(&[("domains.yaml", &entries(&[ONE, &csr()]))]);
+    let head = house.commit(&[("domains.yaml", &entries(&[ONE, &csr()]))], &house.ann);
+    assert_eq!(found(&house.judge(&house.ruled(TEAMS), None, &head)), scope("x.b.example.com"));
+}
+
+#[test]
 fn somebody_in_scope_may_add_change_and_remove() {
     assert_eq!(by_ann(&[ONE, TWO, "name: new, domains: [y.a.example.com]"]), []);
     assert_eq!(by_ann(&["name: one, domains: [x.a.example.com, y.a.example.com], key: rsa-2048", TWO]), []);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::Duration as Wait;
 
 use async_trait::async_trait;
@@ -14,7 +14,7 @@ use countersign::fault::Fault;
 use countersign::journal::{Proof, Status};
 use countersign::ledger::Ledger;
 use countersign::lineage::{CertFacts, Imported, Pems, RevocationReason};
-use countersign::list::{Certificate, ChallengeType, KeyType, List};
+use countersign::list::{Certificate, ChallengeType, Csr, KeySource, KeyType, List, Request};
 use countersign::name::{CommitId, Digest, Identifier, LineageName};
 use countersign::outcome::Outcome;
 use countersign::plan::limits::{Limits, LimitsMode};
@@ -43,6 +43,8 @@ pub const LIFETIME: i64 = 90;
 pub enum Asked {
     Nothing,
     Ours,
+    /// With a key that never comes here.
+    Csr,
     Provided,
 }
 
@@ -163,6 +165,17 @@ impl World {
     }
 }
 
+/// Always the same.
+fn csr() -> Csr {
+    static CSR: LazyLock<Csr> = LazyLock::new(|| {
+        let mut params = CertificateParams::new(vec![DOMAIN.to_owned()]).unwrap();
+        params.distinguished_name = DistinguishedName::new();
+        let pem = params.serialize_request(&KeyPair::generate().unwrap()).unwrap().pem().unwrap();
+        Request::parse(&pem).unwrap().csr
+    });
+    CSR.clone()
+}
+
 fn list(asked: Asked) -> List {
     let place = || Place { file: "domains.yaml".into(), line: 1, column: 1, span: 0..0 };
     let certificate = Certificate {
@@ -170,7 +183,7 @@ fn list(asked: Asked) -> List {
         identifiers: BTreeSet::from([Identifier::parse(DOMAIN).unwrap()]),
         authority: AUTHORITY.into(),
         key: KeyType::EcdsaP256,
-        key_source: Default::default(),
+        key_source: if asked == Asked::Csr { KeySource::Csr(csr()) } else { KeySource::New },
         challenge: ChallengeType::Dns01,
         profile: None,
         preferred_profile: None,

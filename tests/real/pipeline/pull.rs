@@ -1,7 +1,9 @@
 //! A machine that reads one prefix, and the server on it that uses what was pulled.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
+use crate::lab::daemon::output;
 use crate::lab::nginx::Nginx;
 use crate::lab::{BUCKET, REGION};
 use crate::run::Run;
@@ -11,6 +13,8 @@ use super::scene::{Scene, WWW, json, said};
 /// A web server that gets its certificate from the bucket.
 struct Machine {
     scene: Scene,
+    /// The file with its own key.
+    key: Option<String>,
 }
 
 impl Machine {
@@ -23,6 +27,7 @@ impl Machine {
         let (folder, endpoint) = (self.folder().display().to_string(), self.scene.lab.judge.url());
         let mut words = vec!["pull", "www", "--bucket", BUCKET, "--prefix", "certs/", "--region", REGION];
         words.extend(["--endpoint", &endpoint, "--into", &folder]);
+        words.extend(self.key.iter().flat_map(|key| ["--key", key.as_str()]));
         words.extend(served.iter().flat_map(|served| ["--served", *served, "--served-timeout", "1s"]));
         if !command.is_empty() {
             words.push("--");
@@ -53,7 +58,7 @@ impl Machine {
 #[test]
 #[ignore = "needs the lab: ci/install"]
 fn nginx_serves_the_new_certificate_after_a_pull_and_the_old_one_if_it_does_not_reload() {
-    let machine = Machine { scene: Scene::applied(WWW) };
+    let machine = Machine { scene: Scene::applied(WWW), key: None };
     let first = machine.pull(&[], None);
     assert_eq!(first.0, Some(0), "{first:?}");
     let nginx = Nginx::start(&machine.scene.lab.dir().join("nginx"), &machine.folder().join("current"));
@@ -75,4 +80,57 @@ fn nginx_serves_the_new_certificate_after_a_pull_and_the_old_one_if_it_does_not_
     let calls = machine.scene.lab.judge.calls().len();
     let again = machine.pull(&["/bin/false".to_owned()], Some(&address));
     assert_eq!((again.0, machine.scene.lab.judge.calls().len() - calls), (Some(0), 1), "{again:?}");
+}
+
+/// A key and a request for it, as the scripts around acme-tiny make them.
+fn domain_csr(dir: &Path, name: &str) -> String {
+    std::fs::create_dir_all(dir).unwrap();
+    let san = format!(
+        "[req]\ndistinguished_name = dn\n[dn]\n[SAN]\nsubjectAltName = @alt_names\n[alt_names]\nDNS.1 = {name}\nDNS.2 = www.{name}\n"
+    );
+    std::fs::write(dir.join("openssl.cnf"), san).unwrap();
+    let openssl = |line: &str| output(Command::new("openssl").args(line.split(' ')).current_dir(dir));
+    openssl("genrsa -out domain.key 2048");
+    openssl("req -new -sha256 -key domain.key -subj / -reqexts SAN -config openssl.cnf -out domain.csr");
+    std::fs::read_to_string(dir.join("domain.csr")).unwrap()
+}
+
+/// Paths below a folder whose content shows a private key.
+fn with_keys(folder: &Path) -> Vec<PathBuf> {
+    let listed = output(Command::new("grep").args(["-rl", "--", "PRIVATE KEY"]).arg(folder));
+    listed.lines().map(PathBuf::from).collect()
+}
+
+#[test]
+#[ignore = "needs the lab: ci/install"]
+fn a_key_that_openssl_made_on_the_machine_serves_there_and_is_nowhere_else() {
+    let scene = Scene::of("version: 1\ncertificates: []\n");
+    let dir = scene.lab.dir().join("machine");
+    let pem = domain_csr(&dir, "lab.test").replace('\n', "\n      ");
+    let entry = "  - name: www\n    domains: [lab.test, www.lab.test]\n    csr: |\n      ";
+    scene.push(&format!(
+        "version: 1\ndefaults: {{authority: lab, publish: [certs]}}\ncertificates:\n{entry}{}\n",
+        pem.trim_end()
+    ));
+    let run = scene.runner.apply();
+    assert_eq!(run.code, Some(0), "{}", said(&run));
+    let public = |words: [&str; 3], file: &Path| output(Command::new("openssl").args(words).arg("-in").arg(file));
+    let own = public(["pkey", "-pubout", "-outform=PEM"], &dir.join("domain.key"));
+    assert_eq!(public(["x509", "-noout", "-pubkey"], &scene.live("www").join("cert.pem")), own);
+    assert_eq!(with_keys(&scene.runner.state()), [scene.runner.state().join("accounts/lab/key.pem")]);
+    let published = scene.bucket();
+    assert!(published.values().all(|object| !object.body.contains("PRIVATE KEY")));
+    let fullchain = scene.runner.ask(&["show", "www", "--chain"]).1;
+    let key = published.keys().find(|key| key.ends_with("/fullchain.pem")).unwrap();
+    assert_eq!(published[key].body, fullchain);
+
+    let machine = Machine { scene, key: Some(dir.join("domain.key").display().to_string()) };
+    let first = machine.pull(&[], None);
+    assert_eq!(first.0, Some(0), "{first:?}");
+    let nginx = Nginx::start(&machine.scene.lab.dir().join("nginx"), &machine.folder().join("current"));
+    assert_eq!(nginx.serial("www.lab.test"), machine.published());
+    machine.renew();
+    let pulled = machine.pull(&nginx.reload(), Some(&nginx.address.to_string()));
+    assert_eq!((pulled.0, nginx.serial("www.lab.test")), (Some(0), machine.published()), "{pulled:?}");
+    assert_eq!(public(["x509", "-noout", "-pubkey"], &machine.folder().join("current/cert.pem")), own);
 }

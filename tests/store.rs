@@ -5,10 +5,12 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Intent};
 use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, RevocationReason, Revoked, Stored};
-use countersign::list::KeyType;
+use countersign::list::{KeySource, KeyType};
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::{Accounts, KeptAccount, RenewalInfo, Store};
 use countersign::secret::Secret;
@@ -215,6 +217,25 @@ fn a_key_that_does_not_belong_to_the_certificate_is_not_deployed() {
     let wrong = Pems { privkey: certificate("api").1.privkey, ..pems };
     assert_eq!(case.store.deploy(meta, &wrong).unwrap_err().code, "store:key-mismatch");
     assert!(!case.path("live/www").exists() && !case.path("archive/www").exists());
+}
+
+#[test]
+fn a_version_whose_key_is_elsewhere_has_no_file_for_it_and_takes_none() {
+    let case = Case::new();
+    let (meta, pems) = certificate("www");
+    case.store.deploy(meta.clone(), &pems).unwrap();
+    let csr = rcgen::CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();
+    let csr = csr.serialize_request(&rcgen::KeyPair::generate().unwrap()).unwrap();
+    let csr = serde_json::from_value(STANDARD.encode(csr.der()).into()).unwrap();
+    let elsewhere = Meta { key_source: KeySource::Csr(csr), ..meta.clone() };
+    let bare = Pems { privkey: None, ..pems.clone() };
+    let code = |meta: &Meta, pems: &Pems| case.store.deploy(meta.clone(), pems).map_err(|fault| fault.code);
+    assert_eq!(code(&elsewhere, &pems).err(), Some("store:key-mismatch".into()));
+    assert_eq!(code(&meta, &bare).err(), Some("store:key-mismatch".into()));
+    let stored = code(&elsewhere, &bare).unwrap();
+    assert!(case.store.pems(&stored).unwrap() == bare);
+    assert!(case.path("archive/www/1/privkey.pem").exists() && !case.path("live/www/privkey.pem").exists());
+    assert_eq!(case.store.observe().unwrap().live[&lineage("www")], stored);
 }
 
 #[test]

@@ -57,6 +57,6 @@ fn deploy(store: &FileStore, name: &str, issuer: &Issuer<'_, KeyPair>, chain: &s
         stored_at: now,
         facts: CertFacts::from_pem(&cert)?,
     };
-    store.deploy(meta, &Pems { privkey: Secret::new(key.serialize_pem()), cert, chain: chain.to_owned() })?;
+    store.deploy(meta, &Pems { privkey: Some(Secret::new(key.serialize_pem())), cert, chain: chain.to_owned() })?;
     Ok(())
 }

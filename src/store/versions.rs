@@ -73,12 +73,13 @@ fn every(dir: &Path, lineage: &LineageName) -> Result<Vec<Stored>, Fault> {
     versions.into_iter().map(|version| at(dir, lineage, version)).collect()
 }
 
-/// The newest of ours in a lineage's folder, below somebody else's that is live or was.
+/// Of ours the one that was live last, below somebody else's that is live or was. Another may end later that was
+/// replaced because the list asked for something else.
 pub fn set_aside(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fault> {
     let dirs = [layout.archive(lineage), layout.stash(lineage)];
     let kept = dirs.iter().map(|dir| every(dir, lineage)).collect::<Result<Vec<_>, _>>()?;
     let ours = kept.into_iter().flatten().filter(Stored::is_ours);
-    Ok(ours.max_by_key(|stored| (stored.facts().not_after, stored.meta.version)))
+    Ok(ours.max_by_key(|stored| stored.meta.version))
 }
 
 /// The PEM files of a version, checked against what its `meta.json` says.
@@ -248,7 +249,7 @@ pub fn check_files(pems: &Pems, facts: &CertFacts, has_key: bool) -> Result<(), 
 /// The version if it holds the certificate that `meta` is about.
 fn same(dir: &Path, version: u64, meta: &Meta) -> Option<Stored> {
     let stored = at(dir, &meta.lineage, version).ok()?;
-    let alike = |meta: &Meta| (meta.facts.clone(), meta.certificate_url.clone(), meta.origin.clone());
+    let alike = |meta: &Meta| (meta.has_key(), meta.facts.clone(), meta.certificate_url.clone(), meta.origin.clone());
     (alike(&stored.meta) == alike(meta)).then_some(stored)
 }
 

@@ -10,6 +10,7 @@ mod guard;
 mod issued;
 pub mod kept_key;
 mod placeholder;
+mod poll;
 mod prune;
 pub mod publish;
 mod records;
@@ -115,6 +116,7 @@ pub async fn apply(
     for work in &mut works {
         work.take_up(ports, &plan.plan().basis);
     }
+    refuse_without_room(&mut works, ports);
     adopt::tidy(inventory, ports);
     placeholder::place(steps, inventory, ports);
     let mut entries = open_entries(steps, inventory);
@@ -136,6 +138,15 @@ pub async fn apply(
         listener.on(Event::Finished(outcome));
     }
     Applied { outcomes, left_behind, revoked, pruned }
+}
+
+/// Nothing is ordered that could not be stored: the CA counts it.
+fn refuse_without_room(works: &mut [Work<'_>], ports: &Ports) {
+    let is_order = |work: &&mut Work| work.step.action.orders() && work.outcome.fault.is_none();
+    let orders: Vec<&mut Work> = works.iter_mut().filter(is_order).collect();
+    if let Err(fault) = ports.store.has_room_for(orders.len()) {
+        orders.into_iter().for_each(|work| work.outcome.fault = Some(fault.clone()));
+    }
 }
 
 /// Writes down what is compromised, before anything else happens: every version with that key. An order that is under

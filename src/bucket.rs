@@ -2,18 +2,21 @@
 
 mod fault;
 mod guards;
+mod lanes;
 pub mod layout;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_config::SdkConfig;
 use aws_sdk_s3::Client;
+use aws_sdk_s3::config::http::HttpResponse;
 use aws_sdk_s3::config::retry::RetryConfig;
 use aws_sdk_s3::config::timeout::TimeoutConfig;
 use aws_sdk_s3::config::{Builder, Region};
-use aws_sdk_s3::error::ProvideErrorMetadata;
+use aws_sdk_s3::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_s3::operation::get_object::GetObjectOutput;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::ServerSideEncryption;
@@ -27,6 +30,7 @@ use crate::name::Digest;
 use crate::port::{Bucket, Condition, Guards, ObjectSummary, Written};
 use fault::Call;
 pub use guards::{Safety, UNSAFE, WRONG_OWNER};
+use lanes::Lanes;
 
 /// An object that is larger is none of ours.
 const MAX_BYTES: usize = 1024 * 1024;
@@ -48,10 +52,12 @@ pub struct Settings {
 
 /// A bucket in S3.
 ///
-/// Reads are retried by the SDK (8 times at most, inside one minute), writes are sent once.
+/// Reads are retried by the SDK (8 times at most, inside one minute), writes are sent once. So many requests are under way
+/// at a time as the bucket has room for.
 #[derive(Clone, Debug)]
 pub struct S3Bucket {
     client: Client,
+    lanes: Arc<Lanes>,
     settings: Settings,
 }
 
@@ -76,7 +82,7 @@ impl S3Bucket {
         if let Some(region) = &settings.region {
             config = config.region(Region::new(region.clone()));
         }
-        Self { client: Client::from_conf(config.build()), settings }
+        Self { client: Client::from_conf(config.build()), lanes: Arc::default(), settings }
     }
 
     fn key(&self, key: &str) -> String {
@@ -85,6 +91,21 @@ impl S3Bucket {
 
     fn call<'a>(&'a self, verb: &'static str, key: &'a str, actions: &'static str) -> Call<'a> {
         Call { verb, bucket: &self.settings.bucket, key, actions }
+    }
+
+    /// Sends a request when there is room for it.
+    async fn sent<T, E: ProvideErrorMetadata>(
+        &self,
+        request: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+    ) -> Result<T, SdkError<E, HttpResponse>> {
+        let lane = self.lanes.enter().await;
+        let answer = request.await;
+        match &answer {
+            Ok(_) => lane.had_room(),
+            Err(error) if has_no_room(error) => lane.had_no_room().await,
+            Err(_) => {}
+        }
+        answer
     }
 
     async fn list_as(&self, owner: Option<String>) -> Result<BTreeMap<String, ObjectSummary>, Fault> {
@@ -141,15 +162,9 @@ impl Bucket for S3Bucket {
         let full = self.key(key);
         // Without s3:ListBucket S3 says 403 and not 404 for an object that is not there.
         let call = self.call("read", &full, "s3:GetObject, s3:ListBucket and kms:Decrypt");
-        let sent = self
-            .client
-            .get_object()
-            .bucket(&self.settings.bucket)
-            .key(&full)
-            .set_expected_bucket_owner(self.settings.expected_owner.clone())
-            .send()
-            .await;
-        match sent {
+        let request = self.client.get_object().bucket(&self.settings.bucket).key(&full);
+        let request = request.set_expected_bucket_owner(self.settings.expected_owner.clone());
+        match self.sent(request.send()).await {
             Ok(output) => {
                 self.check_encryption(&call, output.server_side_encryption())?;
                 body(output, &call).await.map(Some)
@@ -187,7 +202,7 @@ impl Bucket for S3Bucket {
             Condition::Etag(etag) => request.if_match(etag),
         };
         let once = aws_sdk_s3::config::Config::builder().retry_config(RetryConfig::disabled());
-        match request.customize().config_override(once).send().await {
+        match self.sent(request.customize().config_override(once).send()).await {
             Ok(output) => {
                 self.check_encryption(&call, output.server_side_encryption())?;
                 debug!(bucket = self.settings.bucket, key = full, size = bytes.len(), "written");
@@ -209,8 +224,8 @@ impl Bucket for S3Bucket {
         let full = self.key(key);
         let call = self.call("delete", &full, "s3:DeleteObject");
         let request = self.client.delete_object().bucket(&self.settings.bucket).key(&full);
-        let sent = request.set_expected_bucket_owner(self.settings.expected_owner.clone()).send().await;
-        sent.map_err(|error| call.fault(&error))?;
+        let request = request.set_expected_bucket_owner(self.settings.expected_owner.clone());
+        self.sent(request.send()).await.map_err(|error| call.fault(&error))?;
         debug!(bucket = self.settings.bucket, key = full, "deleted");
         Ok(())
     }
@@ -222,6 +237,11 @@ impl Bucket for S3Bucket {
 
 fn denied<T>(result: &Result<T, Fault>) -> bool {
     result.as_ref().is_err_and(|fault| fault.code == "s3:AccessDenied")
+}
+
+/// S3 says 503 and `SlowDown` (*Optimizing performance* in the S3 user guide), others also 429.
+fn has_no_room<E>(error: &SdkError<E, HttpResponse>) -> bool {
+    error.raw_response().is_some_and(|response| matches!(response.status().as_u16(), 429 | 503))
 }
 
 fn reads() -> RetryConfig {

@@ -54,6 +54,8 @@ pub struct Settings {
     pub ttl: i64,
     /// ARN of the role that all zones without one of their own are reached by. Says whose account that is.
     pub role: Option<String>,
+    /// The account of the credentials that are used without a role, where they tell.
+    pub account: Option<String>,
     /// Zones by their names, stronger than everything else.
     pub pins: BTreeMap<String, Pin>,
     /// The id of the zone for all other names (ACME_HOSTED_ZONE), instead of discovery.
@@ -67,6 +69,10 @@ pub struct Settings {
     pub hook_zones: BTreeMap<String, String>,
     /// The word of the hook for all other names, instead of Route53.
     pub other_zones: Option<String>,
+    /// How long a change may take to reach all servers.
+    pub insync: Duration,
+    /// How long a value may take to be answered.
+    pub visible: Duration,
 }
 
 /// A zone that is not looked for.
@@ -83,12 +89,15 @@ impl Default for Settings {
         Self {
             ttl: 60,
             role: None,
+            account: None,
             pins: BTreeMap::new(),
             hosted_zone: None,
             nameservers: Vec::new(),
             hooks: BTreeMap::new(),
             hook_zones: BTreeMap::new(),
             other_zones: None,
+            insync: INSYNC,
+            visible: VISIBLE,
         }
     }
 }
@@ -105,6 +114,8 @@ pub struct DnsSolver {
     others: Option<ZoneId>,
     hooks: BTreeMap<String, Hook>,
     nameservers: Vec<SocketAddr>,
+    insync: Duration,
+    visible: Duration,
     lookup: OnceCell<Lookup>,
     /// Public hosted zones, listed once.
     zones: OnceCell<Vec<Zone>>,
@@ -118,12 +129,13 @@ impl DnsSolver {
         let mut pins = Vec::new();
         let mut by_role = BTreeMap::new();
         let own = settings.role.as_deref();
-        let own_api = Route53::new(sdk, Arc::clone(paces.entry(account(own)).or_default()), own);
+        let own_account = own.map_or(settings.account.as_deref(), account);
+        let own_api = Route53::new(sdk, Arc::clone(paces.entry(own_account).or_default()), own);
         for (name, pin) in &settings.pins {
             let id = ZoneId::parse(&pin.id)?;
             if let Some(role) = pin.role.as_deref() {
                 let sdk = roles.get(role).ok_or_else(|| Fault::new("run:bug", format!("no credentials for {role}")))?;
-                let pace = Arc::clone(paces.entry(account(Some(role))).or_default());
+                let pace = Arc::clone(paces.entry(account(role)).or_default());
                 by_role.insert(id.to_string(), Route53::new(sdk, pace, Some(role)));
             }
             pins.push(Zone::new(name, id));
@@ -138,6 +150,8 @@ impl DnsSolver {
             others: settings.other_zones.as_deref().map(ZoneId::of_hook).or(hosted),
             hooks: settings.hooks,
             nameservers: settings.nameservers,
+            insync: settings.insync,
+            visible: settings.visible,
             lookup: OnceCell::new(),
             zones: OnceCell::new(),
         })
@@ -278,14 +292,14 @@ impl Solver for DnsSolver {
 
     async fn settled(&self, change: &Change) -> Result<(), Fault> {
         let id = change.result.as_ref().map_err(Clone::clone)?;
-        let deadline = Instant::now() + INSYNC;
+        let deadline = Instant::now() + self.insync;
         let api = self.api(txts(&change.records).next().map_or("", |txt| txt.set.zone.as_str()));
         let wait = Wait::begin(api.pace());
         let mut pauses = pauses();
         while !id.is_empty() && !api.is_insync(id).await? {
             let pause = wait.at_least(pauses.next().unwrap_or_default());
             if Instant::now() + pause > deadline {
-                let message = format!("Route53 has not finished the change {id} within {} s", INSYNC.as_secs());
+                let message = format!("Route53 has not finished the change {id} within {} s", self.insync.as_secs());
                 return Err(Fault::new("route53:pending", message).hint("the next run goes on with the same order"));
             }
             tokio::time::sleep(pause).await;
@@ -296,7 +310,7 @@ impl Solver for DnsSolver {
     async fn visible(&self, records: &[Proof]) -> Vec<Result<(), Fault>> {
         let records: Vec<Txt> = txts(records).cloned().collect();
         match self.lookup().await {
-            Ok(lookup) => servers::wait_until_visible(lookup, &self.nameservers, &records, VISIBLE).await,
+            Ok(lookup) => servers::wait_until_visible(lookup, &self.nameservers, &records, self.visible).await,
             Err(fault) => vec![Err(fault); records.len()],
         }
     }
@@ -332,9 +346,9 @@ async fn open<'a>(lookup: &'a OnceCell<Lookup>, nameservers: &[SocketAddr]) -> R
     lookup.get_or_try_init(open).await
 }
 
-/// The account of a role: `arn:aws:iam::ACCOUNT:role/NAME`. `None` is the one that the environment's credentials are of.
-fn account(role: Option<&str>) -> Option<&str> {
-    role?.split(':').nth(4)
+/// The account of a role: `arn:aws:iam::ACCOUNT:role/NAME`.
+fn account(role: &str) -> Option<&str> {
+    role.split(':').nth(4)
 }
 
 /// Twice a second, then each second until 40 s are over, which is nearly always enough, then less and less often.
@@ -360,11 +374,17 @@ mod tests {
         let pin = |id: &str, role: String| Pin { id: id.into(), role: Some(role) };
         let pins = [pin("Z1", role(1, "a")), pin("Z2", role(1, "b")), pin("Z3", role(2, "a"))];
         let sdk = SdkConfig::builder().behavior_version(aws_config::BehaviorVersion::latest()).build();
-        let roles = pins.iter().filter_map(|pin| Some((pin.role.clone()?, sdk.clone()))).collect();
+        let roles: BTreeMap<String, SdkConfig> =
+            pins.iter().filter_map(|pin| Some((pin.role.clone()?, sdk.clone()))).collect();
         let pins = pins.into_iter().map(|pin| (format!("{}.test", pin.id), pin)).collect();
-        let settings = Settings { role: Some(role(2, "own")), pins, ..Settings::default() };
-        let dns = DnsSolver::new(settings, &sdk, &roles).unwrap();
-        let same = |one: &str, other: &str| std::ptr::eq(dns.api(one).pace(), dns.api(other).pace());
-        assert_eq!([same("Z1", "Z2"), same("Z3", "Z9"), same("Z1", "Z3")], [true, true, false]);
+        let shared = |settings: Settings| {
+            let dns = DnsSolver::new(settings, &sdk, &roles).unwrap();
+            let same = |one: &str, other: &str| std::ptr::eq(dns.api(one).pace(), dns.api(other).pace());
+            [same("Z1", "Z2"), same("Z3", "own"), same("Z1", "Z3")]
+        };
+        let settings = Settings { pins, ..Settings::default() };
+        assert_eq!(shared(Settings { role: Some(role(2, "own")), ..settings.clone() }), [true, true, false]);
+        assert_eq!(shared(Settings { account: Some(format!("{:012}", 2)), ..settings.clone() }), [true, true, false]);
+        assert_eq!(shared(settings), [true, false, false]);
     }
 }

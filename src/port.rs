@@ -185,6 +185,8 @@ impl Inventory {
 /// Every write is durable when the call returns: temporary file, fsync, rename, fsync of the directory.
 pub trait Store: Send + Sync {
     fn observe(&self) -> Result<Inventory, Fault>;
+    /// Fails with `store:no-space` if what comes of so many orders would not fit.
+    fn has_room_for(&self, orders: usize) -> Result<(), Fault>;
 
     fn write_entry(&self, entry: &Entry) -> Result<(), Fault>;
     fn remove_entry(&self, lineage: &LineageName) -> Result<(), Fault>;

@@ -33,6 +33,7 @@ use crate::secret::Secret;
 use layout::Layout;
 
 pub use layout::Document;
+pub use tree::free;
 
 /// The store below one folder. Whoever writes holds the [`lock::Lock`]; whoever reads needs none.
 #[derive(Debug)]
@@ -186,6 +187,10 @@ impl Store for FileStore {
         }
         debug!(live = inventory.live.len(), stash = inventory.stash.len(), broken = inventory.broken.len(), "observed");
         Ok(inventory)
+    }
+
+    fn has_room_for(&self, orders: usize) -> Result<(), Fault> {
+        tree::has_room_for(&self.layout, orders)
     }
 
     fn write_entry(&self, entry: &Entry) -> Result<(), Fault> {

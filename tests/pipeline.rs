@@ -30,6 +30,8 @@ mod pipeline {
     mod rules;
     mod safety;
     mod saved;
+    #[cfg(feature = "soak")]
+    mod scale;
     mod secrets;
     mod settled;
     mod stopped;

@@ -15,7 +15,7 @@ import peers
 from measure import Lab, run
 
 SCOPES = {"quick": (1, []), "usual": (3, [1, 10]), "full": (3, [1, 10, 50])}
-NAMES = [1, 10, 50, 500]
+NAMES = [1, 10, 50, 500, 1000]
 RATIO = {50: 1.15, 500: 1.25}
 
 

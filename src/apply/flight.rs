@@ -8,9 +8,9 @@ use std::time::Duration;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
-use tokio::time::Instant;
 use tracing::debug;
 
+use crate::apply::poll::{CA_DEADLINE, poll_while};
 use crate::apply::wave::{Halt, Wave};
 use crate::apply::{Work, csr, issued, kept_key};
 use crate::failpoint::reach;
@@ -22,13 +22,6 @@ use crate::list::{Certificate, KeySource};
 use crate::name::Digest;
 use crate::port::{Ca, Challenge, Order, OrderRequest, Store};
 use crate::secret::Secret;
-
-/// How long a CA may take to validate or to issue before the order is left for the next run.
-const CA_DEADLINE: Duration = Duration::from_secs(600);
-
-/// The first poll comes at once, the second after a quarter of a second, then ever later, at most so far apart.
-const POLL_FIRST: Duration = Duration::from_millis(250);
-const POLL_LAST: Duration = Duration::from_secs(5);
 
 /// Seconds that a certificate's time may be away for this run to wait for it.
 const SKEW_TO_WAIT_FOR: u64 = 60;
@@ -362,25 +355,13 @@ impl Flight<'_, '_> {
         wave.ask(self.order().refresh()).await.map(drop)
     }
 
-    /// Asks again and again while the order has this status, until it changes, the deadline passes or a stop's grace
-    /// is over.
+    /// Asks again and again while the order has this status.
     async fn poll_while(&mut self, wave: &Wave<'_>, status: &Status) -> Result<(), Halt> {
-        let deadline = Instant::now() + CA_DEADLINE;
-        let mut pause = POLL_FIRST;
-        loop {
+        poll_while(status, CA_DEADLINE, wave.stop, async || {
             wave.ask(self.order().refresh()).await?;
-            if self.order().status().as_ref() != Some(status) {
-                return Ok(());
-            }
-            if Instant::now() > deadline {
-                let text = format!("the CA has not finished the order after {} s", CA_DEADLINE.as_secs());
-                let fault = Fault::new("acme:timeout", text).hint("the next run goes on with the same order");
-                return Err(fault.into());
-            }
-            let rest = pause.max(self.order().rest());
-            wave.stop.answer(tokio::time::sleep(rest)).await.ok_or(Halt::Stopped)?;
-            pause = (pause * 2).min(POLL_LAST);
-        }
+            Ok((self.order().status(), self.order().rest()))
+        })
+        .await
     }
 
     async fn download(&mut self, wave: &Wave<'_>, url: String) -> Result<(), Halt> {

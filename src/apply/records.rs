@@ -159,62 +159,67 @@ async fn unseen(solver: &dyn Solver, change: &Change) -> Vec<(Proof, Fault)> {
     pairs.filter_map(|(proof, result)| Some((proof, fault(result.err()?)))).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "sandbox"))]
 mod tests {
-    use async_trait::async_trait;
+    use std::time::Duration;
+
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use aws_sdk_s3::config::{Credentials, SharedCredentialsProvider};
 
     use super::*;
+    use crate::dns::{DnsSolver, Settings};
     use crate::journal::{RecordSet, Txt};
+    use crate::sandbox::{ACCESS_KEY, Mishap, Options, RecordSet as Set, SECRET_KEY, Sandbox};
 
-    /// A provider whose change does not settle, with servers that answer the value `seen`.
-    struct Pending(&'static str);
+    const NAME: &str = "_acme-challenge.www.example.test";
 
-    #[async_trait]
-    impl Solver for Pending {
-        fn rehearsal(&self, _: &[String]) -> Vec<Result<Proof, Fault>> {
-            Vec::new()
-        }
+    /// Route53 whose changes stay PENDING, with servers that answer the value `seen`.
+    async fn never_insync() -> Sandbox {
+        let zones = vec![("Z1".to_owned(), "example.test".to_owned())];
+        let options = Options { zones, insync_delay: Duration::MAX, ..Options::default() };
+        let sandbox = Sandbox::start(options).await.unwrap();
+        let values = vec![r#""seen""#.to_owned()];
+        let set = Set { name: NAME.into(), kind: "TXT".into(), ttl: 60, values, routing: None };
+        sandbox.seed_record("Z1", set).unwrap();
+        sandbox
+    }
 
-        async fn locate(&self, _: &[(String, Answer)]) -> Vec<Result<Proof, Fault>> {
-            Vec::new()
-        }
-
-        async fn present(&self, _: &[Proof]) -> Vec<Change> {
-            Vec::new()
-        }
-
-        async fn settled(&self, _: &Change) -> Result<(), Fault> {
-            Err(Fault::new(self.0, "not finished within 300 s"))
-        }
-
-        async fn visible(&self, records: &[Proof]) -> Vec<Result<(), Fault>> {
-            let seen = |proof: &Proof| matches!(proof, Proof::Txt(txt) if txt.value == "seen");
-            let unseen = || Err(Fault::new("dns:not-visible", "no TXT record"));
-            records.iter().map(|proof| if seen(proof) { Ok(()) } else { unseen() }).collect()
-        }
-
-        async fn clean_up(&self, _: &[Proof]) -> Vec<Change> {
-            Vec::new()
-        }
+    /// The adapter for Route53, with no time to wait.
+    fn impatient(sandbox: &Sandbox) -> DnsSolver {
+        let keys = Credentials::new(ACCESS_KEY, SECRET_KEY, None, None, "test");
+        let sdk = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .credentials_provider(SharedCredentialsProvider::new(keys))
+            .endpoint_url(sandbox.route53_url())
+            .build();
+        let (nameservers, now) = (vec![sandbox.dns_addr()], Duration::ZERO);
+        let settings = Settings { nameservers, insync: now, visible: now, ..Settings::default() };
+        DnsSolver::new(settings, &sdk, &BTreeMap::new()).unwrap()
     }
 
     fn txt(value: &str) -> Proof {
-        Proof::Txt(Txt { set: RecordSet { zone: "Z1".into(), name: "n".into() }, value: value.into() })
+        Proof::Txt(Txt { set: RecordSet { zone: "Z1".into(), name: NAME.into() }, value: value.into() })
     }
 
-    async fn faults(code: &'static str) -> Vec<(Proof, String)> {
-        let change = Change { records: vec![txt("seen"), txt("unseen")], result: Ok("C1".into()) };
-        let found = unseen(&Pending(code), &change).await;
+    async fn faults(sandbox: &Sandbox) -> Vec<(Proof, String)> {
+        let dns = impatient(sandbox);
+        let change = dns.present(&[txt("unseen")]).await.remove(0);
+        let change = Change { records: vec![txt("seen"), txt("unseen")], ..change };
+        let found = unseen(&dns, &change).await;
         found.into_iter().map(|(proof, fault)| (proof, fault.code)).collect()
     }
 
     #[tokio::test]
     async fn a_change_that_stays_pending_is_believed_to_the_servers_that_answer_it() {
-        assert_eq!(faults("route53:pending").await, [(txt("unseen"), "route53:pending".to_owned())]);
+        let sandbox = never_insync().await;
+        assert_eq!(faults(&sandbox).await, [(txt("unseen"), "route53:pending".to_owned())]);
     }
 
     #[tokio::test]
     async fn a_change_that_cannot_be_asked_about_is_not() {
-        assert_eq!(faults("route53:AccessDenied").await.len(), 2);
+        let sandbox = never_insync().await;
+        sandbox.faults().script("GetChange", 1, Mishap::refused(403, "AccessDenied"));
+        assert_eq!(faults(&sandbox).await.len(), 2);
     }
 }

@@ -69,6 +69,7 @@ impl Call<'_> {
             "InvalidAccessKeyId" | "SignatureDoesNotMatch" => {
                 never("the access key is wrong; see `profile:` of the bucket".into())
             }
+            "ExpiredToken" => fault.hint("the session of the AWS credentials is over; see `profile:` of the bucket"),
             "RequestTimeTooSkewed" => never("set the clock of this machine".into()),
             _ if (400..500).contains(&status) && !matches!(status, 408 | 409 | 412 | 429) => fault.retry(Retry::Never),
             _ => fault,

@@ -22,19 +22,18 @@ pub fn read(config: &Config, list: &List) -> BTreeMap<KeySource, Result<(Secret,
 }
 
 fn one(word: &str, path: &Path) -> Result<(Secret, Given), Fault> {
-    let see_to = || "see to the file under `given_keys:` in the runner's config".to_owned();
-    // How to make the file one that can be read is said best by who looked at it.
-    let text =
-        read::read_private(path).map_err(|fault| unusable(word, &fault, fault.hint.clone().unwrap_or_else(see_to)))?;
     let parse = || {
-        let key = key::to_pkcs8(&Secret::new(text))?;
+        let key = key::to_pkcs8(&Secret::new(read::read_private(path)?))?;
         let given = Given { public_key: public_key_of(&key)?, key: key_type_of(&key) };
         Ok((key, given))
     };
-    parse().map_err(|fault| unusable(word, &fault, see_to()))
+    parse().map_err(|fault| unusable(word, &fault))
 }
 
-fn unusable(word: &str, fault: &Fault, hint: String) -> Fault {
+/// How to make the file one that can be used is said best by who looked at it.
+fn unusable(word: &str, fault: &Fault) -> Fault {
+    let see_to = "see to the file under `given_keys:` in the runner's config";
+    let hint = fault.hint.as_deref().unwrap_or(see_to);
     Fault::new("key:unusable", format!("the key given as `{word}` cannot be used: {}", fault.message))
         .hint(format!("{hint}; what is live stays until then"))
 }

@@ -120,14 +120,23 @@ pub async fn dns(config: &Config) -> Result<DnsSolver, Fault> {
     let settings = dns::Settings {
         ttl: route53.ttl.into(),
         role: route53.assume_role.clone(),
+        account: if roles.is_empty() || route53.assume_role.is_some() { None } else { account(&own).await },
         pins: route53.zones.iter().map(|(zone, pinned)| (zone.clone(), pin(pinned))).collect(),
         hosted_zone: variable(HOSTED_ZONE),
         nameservers: route53.nameservers.clone(),
         hooks: hooks.iter().map(|(word, exec)| (word.clone(), hook(exec, config))).collect(),
         hook_zones: hooks.iter().flat_map(zones).collect(),
         other_zones: hooks.iter().find(|(_, exec)| exec.takes_the_rest()).map(|(word, _)| word.clone()),
+        ..dns::Settings::default()
     };
     DnsSolver::new(settings, &own, &roles)
+}
+
+/// The account that credentials are of, if whoever gives them says it: the environment (`AWS_ACCOUNT_ID`), a profile, a
+/// process, SSO or a role. No request is made for it.
+async fn account(sdk: &SdkConfig) -> Option<String> {
+    let found = sdk.credentials_provider()?.provide_credentials().await.ok()?;
+    found.account_id().map(|account| account.as_str().to_owned())
 }
 
 /// Roles of single zones. They are assumed by the credentials of the profile, not by the role of the other zones.

@@ -1,8 +1,8 @@
 //! Reads the files that a runner trusts: its config, the policy, the allowed signers.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tracing::debug;
@@ -19,12 +19,25 @@ pub fn read(path: &Path) -> Result<String, Fault> {
 
 /// The text of a file that nobody but its owner may read or write, such as a private key.
 ///
-/// Fails as [`read`] does, and with `config:readable` if group or others may read it.
+/// Fails as [`read`] does, and with `config:readable` if group or others may read it, or another user owns it who is not
+/// root.
 pub fn read_private(path: &Path) -> Result<String, Fault> {
-    open(path, |mode| if mode & 0o044 == 0 { Ok(()) } else { Err(readable(path, mode)) })
+    open(path, |about| private(path, about.mode() & 0o7777, about.uid()))
 }
 
-fn open(path: &Path, judge: impl FnOnce(u32) -> Result<(), Fault>) -> Result<String, Fault> {
+fn private(path: &Path, mode: u32, owner: u32) -> Result<(), Fault> {
+    if mode & 0o044 != 0 {
+        return Err(readable(path, mode));
+    }
+    if ![0, rustix::process::geteuid().as_raw()].contains(&owner) {
+        let message = format!("`{}` belongs to another user (uid {owner})", path.display());
+        let hint = format!("give this user a key of its own, or run `chown` on {}", path.display());
+        return Err(Fault::new("config:readable", message).hint(hint).retry(Retry::Never));
+    }
+    Ok(())
+}
+
+fn open(path: &Path, judge: impl FnOnce(&Metadata) -> Result<(), Fault>) -> Result<String, Fault> {
     let unreadable = |error: std::io::Error| {
         Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
             .caused_by(&error)
@@ -32,11 +45,11 @@ fn open(path: &Path, judge: impl FnOnce(u32) -> Result<(), Fault>) -> Result<Str
             .retry(Retry::Never)
     };
     let mut file = File::open(path).map_err(unreadable)?;
-    let mode = file.metadata().map_err(unreadable)?.permissions().mode() & 0o7777;
-    if mode & 0o022 != 0 {
-        return Err(writable(path, mode));
+    let about = file.metadata().map_err(unreadable)?;
+    if about.mode() & 0o022 != 0 {
+        return Err(writable(path, about.mode() & 0o7777));
     }
-    judge(mode)?;
+    judge(&about)?;
     let mut text = String::new();
     file.read_to_string(&mut text).map_err(unreadable)?;
     debug!(path = %path.display(), bytes = text.len(), "read");
@@ -60,6 +73,7 @@ fn readable(path: &Path, mode: u32) -> Fault {
 #[cfg(test)]
 mod tests {
     use std::fs::Permissions;
+    use std::os::unix::fs::PermissionsExt;
 
     use super::*;
 
@@ -88,6 +102,13 @@ mod tests {
         assert!([0o600, 0o400].into_iter().all(|mode| with_mode(read_private, mode).is_ok()));
         let told = [0o640, 0o604, 0o444, 0o660].map(|mode| with_mode(read_private, mode).unwrap_err());
         assert_eq!(told, ["config:readable", "config:readable", "config:readable", "config:writable"]);
+    }
+
+    #[test]
+    fn a_private_file_of_another_user_is_refused_and_one_of_root_is_not() {
+        let us = rustix::process::geteuid().as_raw();
+        let code = |owner| private(Path::new("key"), 0o600, owner).map_err(|fault| fault.code);
+        assert_eq!([0, us, us + 1].map(code), [Ok(()), Ok(()), Err("config:readable".into())]);
     }
 
     #[test]

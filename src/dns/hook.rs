@@ -126,10 +126,10 @@ pub fn check(command: &Path, state: &Path) -> Result<PathBuf, Fault> {
             .hint("move it to a folder that only root may write, such as /usr/local/libexec")
             .retry(Retry::Never));
     }
-    let folder = file.parent().unwrap_or(Path::new("/"));
-    let around = fs::metadata(folder).map_err(unusable)?;
-    for (path, about) in [(file.as_path(), about), (folder, around)] {
-        if is_open(&about) {
+    // Whoever may rename a folder above may put another one in its place, at the end of a link too.
+    let named = std::path::absolute(command).map_err(unusable)?;
+    for (depth, path) in file.ancestors().enumerate().chain(named.ancestors().enumerate().skip(1)) {
+        if is_open(&fs::metadata(path).map_err(unusable)?, depth > 1) {
             let text =
                 format!("the hook `{shown}` could be changed by others: see the owner and mode of {}", path.display());
             return Err(Fault::new("exec:writable", text)
@@ -140,9 +140,11 @@ pub fn check(command: &Path, state: &Path) -> Result<PathBuf, Fault> {
     Ok(file)
 }
 
-fn is_open(about: &Metadata) -> bool {
-    let us = rustix::process::geteuid().as_raw();
-    about.permissions().mode() & 0o022 != 0 || ![0, us].contains(&about.uid())
+/// In a folder with the sticky bit nobody may rename what is another user's. That is enough for a folder `above`.
+fn is_open(about: &Metadata, above: bool) -> bool {
+    let (us, mode) = (rustix::process::geteuid().as_raw(), about.permissions().mode());
+    let closed = mode & 0o022 == 0 || (above && mode & 0o1000 != 0);
+    !closed || ![0, us].contains(&about.uid())
 }
 
 #[cfg(test)]
@@ -261,6 +263,44 @@ mod tests {
             assert_eq!(place.fault().await.code, "exec:writable", "{name} {mode:o}");
             assert!(!place.path("ran").exists());
         }
+    }
+
+    #[tokio::test]
+    async fn a_hook_below_a_folder_that_others_may_rename_is_not_run_nor_by_a_link_that_they_may_change() {
+        let place = Place::new("touch \"${0%hook}ran\"");
+        fs::create_dir_all(place.path("above/inner")).unwrap();
+        fs::rename(place.path("hook"), place.path("above/inner/hook")).unwrap();
+        for (command, open, code) in
+            [("above/inner/hook", "above", "exec:writable"), ("open/link", "open", "exec:writable")]
+        {
+            fs::create_dir_all(place.path("open")).unwrap();
+            let _ = symlink(place.path("above/inner/hook"), place.path("open/link"));
+            place.mode(open, 0o777);
+            let hook = Hook { command: place.path(command), ..place.hook() };
+            assert_eq!(hook.present(vec![txt("v")]).await.remove(0).result.unwrap_err().code, code, "{command}");
+            place.mode(open, if open == "above" { 0o1777 } else { 0o755 });
+            assert_eq!(hook.present(vec![txt("v")]).await.remove(0).result, Ok(String::new()), "{command}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_prints_without_end_is_killed_and_little_of_it_is_kept() {
+        let place = Place::new("exec yes \"$(head -c 9000 /dev/zero | tr '\\0' x)\"");
+        let hook = Hook { timeout: Duration::from_millis(300), ..place.hook() };
+        let fault = hook.present(vec![txt("v")]).await.remove(0).result.unwrap_err();
+        assert_eq!(fault.code, "program:timeout");
+        let place = Place::new("yes x | head -c 3000000; head -c 3000000 /dev/zero >&2; exit 1");
+        let fault = place.fault().await;
+        assert_eq!((fault.code.as_str(), fault.causes.len()), ("program:failed", 5));
+        assert!(fault.causes.iter().all(|line| line.len() <= 600), "{fault:?}");
+    }
+
+    #[tokio::test]
+    async fn a_hook_that_is_ended_by_a_signal_or_leaves_others_behind_is_told_apart() {
+        let fault = Place::new("kill -SEGV $$").fault().await;
+        assert!(fault.message.ends_with("was ended by signal 11"), "{fault}");
+        let place = Place::new("setsid sleep 20 & exit 0");
+        assert_eq!(place.hook().present(vec![txt("v")]).await.remove(0).result, Ok(String::new()));
     }
 
     #[tokio::test]

@@ -148,7 +148,8 @@ impl Route53 {
             } else {
                 attempt += 1;
                 let pause = Duration::from_millis(125 << attempt).min(Duration::from_secs(4));
-                Some(pause).filter(|_| is_transient(&error) && attempt < ATTEMPTS)
+                let again = (is_transient(&error) && attempt < ATTEMPTS) || (has_expired(&error) && attempt == 1);
+                Some(pause).filter(|_| again)
             };
             let Some(pause) = pause else { return Err(self.fault(operation, about, &error)) };
             debug!(operation, code = error.code(), "asking Route53 again");
@@ -270,6 +271,11 @@ fn order(name: &str) -> String {
 /// Refused because too much was asked, of an account or of one zone.
 fn is_throttled<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
     matches!(error.code(), Some("Throttling" | "ThrottlingException" | "PriorRequestNotComplete"))
+}
+
+/// The SDK fetches others for the next request, if it can.
+fn has_expired<E: ProvideErrorMetadata>(error: &SdkError<E>) -> bool {
+    matches!(error.code(), Some("ExpiredToken" | "ExpiredTokenException"))
 }
 
 /// Worth another try. A change may be repeated like a question: carried out already, it is refused.

@@ -22,6 +22,10 @@ pub fn to_pkcs8(pem: &Secret) -> Result<Secret, Fault> {
         Fault::new("check:key-mismatch", "the private key cannot be read")
             .hint("keys are RSA of 2048 bits or more, or ECDSA P-256 or P-384, in PEM and without a passphrase")
     };
+    if ["ENCRYPTED PRIVATE KEY", "4,ENCRYPTED"].iter().any(|mark| pem.reveal().contains(mark)) {
+        return Err(Fault::new("check:key-mismatch", "the private key has a passphrase")
+            .hint("take the passphrase away: `openssl pkey -in KEY -out PLAIN`, under umask 077"));
+    }
     let read = PrivateKeyDer::from_pem_slice(pem.reveal().as_bytes()).map_err(|_| unusable())?;
     let key = match &read {
         PrivateKeyDer::Pkcs8(der) => encode(der.secret_pkcs8_der()),

@@ -1,6 +1,7 @@
 //! Makes the tree of the store, and makes sure that it is ours.
 
 use std::fs;
+use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
@@ -29,6 +30,33 @@ pub fn claim(root: &Path) -> Result<Layout, Fault> {
     check_owners(&layout, probe(layout.root())?)?;
     write::own_folder(layout.root())?;
     Ok(layout)
+}
+
+/// Bytes for one order: key and journal entry, twice while they are replaced, a version with its chain, and what the
+/// reports and the audit log say. Each of a dozen files takes whole blocks.
+const PER_ORDER: u64 = 64 << 10;
+/// Bytes for what does not grow with the orders.
+const IN_ALL: u64 = 1 << 20;
+
+/// Bytes that this user may still write to the file system of a path. `None` if it does not say how large it is.
+pub fn free(path: &Path) -> io::Result<Option<u64>> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok((found.f_blocks > 0).then(|| found.f_bavail.saturating_mul(found.f_frsize)))
+}
+
+pub fn has_room_for(layout: &Layout, orders: usize) -> Result<(), Fault> {
+    let needed = PER_ORDER.saturating_mul(orders as u64).saturating_add(IN_ALL);
+    match free(layout.root()) {
+        Ok(Some(free)) if free < needed => {
+            let error = io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("{} KiB are free, and {} KiB may be needed for {orders} orders", free >> 10, needed >> 10),
+            );
+            Err(write::failed("keep room in", layout.root(), &error))
+        }
+        Ok(_) => Ok(()),
+        Err(error) => Err(write::failed("ask for the room of", layout.root(), &error)),
+    }
 }
 
 /// Refuses a tree that a newer countersign wrote.
@@ -107,5 +135,13 @@ mod tests {
         let us = probe(layout.root()).unwrap();
         assert_eq!(check_owners(&layout, us), Ok(()));
         assert_eq!(check_owners(&layout, us + 1).unwrap_err().code, "store:foreign");
+    }
+
+    #[test]
+    fn there_is_room_for_an_order_and_not_for_more_than_the_disk_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let layout = Layout::new(dir.path());
+        assert_eq!(has_room_for(&layout, 1), Ok(()));
+        assert_eq!(has_room_for(&layout, usize::MAX).unwrap_err().code, "store:no-space");
     }
 }

@@ -44,7 +44,7 @@ pub fn take(file: &TokenFile) -> Result<(), Fault> {
 /// Whether the folder can be used, and who else may change what is in it.
 ///
 /// # Errors
-/// `http:folder`; `http:writable` if everybody may write.
+/// `http:folder`; `http:writable` if others than root and this user may write.
 pub fn check(path: &Path) -> Result<(), Fault> {
     let folder = opened(path).map_err(|error| unusable(path, &error))?;
     let about = File::from(folder).metadata().map_err(|error| unusable(path, &error))?;
@@ -53,10 +53,11 @@ pub fn check(path: &Path) -> Result<(), Fault> {
         let text = format!("this user may not write to {} (mode {mode:04o}, owner {})", path.display(), about.uid());
         return Err(Fault::new("http:folder", text).hint("let this user own the folder, mode 0755"));
     }
-    if mode & 0o002 != 0 {
-        let text = format!("everybody may write to {} (mode {mode:04o})", path.display());
-        return Err(Fault::new("http:writable", text)
-            .hint("whoever can put files there can have certificates for the names: `chmod o-w`"));
+    if mode & 0o022 != 0 || ![0, rustix::process::geteuid().as_raw()].contains(&about.uid()) {
+        let text = format!("others may write to {} (mode {mode:04o}, owner {})", path.display(), about.uid());
+        return Err(Fault::new("http:writable", text).hint(
+            "whoever can put files there can have certificates for the names: let this user own it, and `chmod go-w`",
+        ));
     }
     Ok(())
 }
@@ -205,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_everybody_may_write_to_is_told_of() {
+    fn a_folder_that_others_may_write_to_is_told_of() {
         let folder = tempfile::tempdir().unwrap();
         let code = |mode| {
             fs::set_permissions(folder.path(), fs::Permissions::from_mode(mode)).unwrap();
             check(folder.path()).map_err(|fault| fault.code)
         };
         assert_eq!(code(0o755), Ok(()));
-        assert_eq!(code(0o1777), Err("http:writable".into()));
+        assert_eq!([0o1777, 0o775].map(code).map(Result::unwrap_err), ["http:writable"; 2]);
         assert_eq!(check(&folder.path().join("missing")).unwrap_err().code, "http:folder");
     }
 }

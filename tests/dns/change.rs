@@ -159,6 +159,17 @@ async fn throttling_is_waited_out() {
 }
 
 #[tokio::test]
+async fn credentials_that_expire_are_tried_once_more_and_no_longer() {
+    for (refusals, expected) in [(1, "ok"), (2, "route53:ExpiredToken")] {
+        let sandbox = sandbox().await;
+        let faults = sandbox.faults();
+        faults.script("ListResourceRecordSets", refusals, Mishap::refused(403, "ExpiredToken"));
+        assert_eq!(codes(&dns(&sandbox).present(&[txt("Z1", "n.example.test", "mine")]).await), [expected]);
+        assert_eq!(sandbox.log().count("ListResourceRecordSets"), 2);
+    }
+}
+
+#[tokio::test]
 async fn a_missing_permission_is_named() {
     let sandbox = sandbox().await;
     sandbox.faults().script("ChangeResourceRecordSets", 1, Mishap::refused(403, "AccessDenied"));

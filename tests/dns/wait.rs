@@ -1,10 +1,12 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use countersign::dns::{DnsSolver, Settings};
 use countersign::port::Solver;
 use countersign::sandbox::Options;
 use countersign::sandbox::faults::Mishap;
 
-use super::rig::{dns, sandbox, start, txt};
+use super::rig::{dns, sandbox, sdk, settings, start, txt};
 
 #[tokio::test]
 async fn a_change_is_settled_when_route53_says_so() {
@@ -43,4 +45,14 @@ async fn a_set_that_is_too_large_for_udp_is_visible() {
     let records: Vec<_> = (0..60).map(|at| txt("Z1", "n.example.test", &format!("{at:043}"))).collect();
     dns.present(&records).await;
     assert!(dns.visible(&records).await.iter().all(Result::is_ok));
+}
+
+#[tokio::test]
+async fn a_change_that_never_settles_is_given_up_when_its_time_is_over() {
+    let sandbox = start(Options { insync_delay: Duration::MAX, ..Options::default() }).await;
+    let settings = Settings { insync: Duration::from_millis(600), ..settings(&sandbox) };
+    let dns = DnsSolver::new(settings, &sdk(&sandbox), &BTreeMap::new()).unwrap();
+    let changes = dns.present(&[txt("Z1", "n.example.test", "mine")]).await;
+    let fault = dns.settled(&changes[0]).await.unwrap_err();
+    assert_eq!((fault.code.as_str(), sandbox.log().count("GetChange")), ("route53:pending", 2));
 }

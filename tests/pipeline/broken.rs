@@ -64,6 +64,17 @@ fn a_certificate_that_found_no_room_is_stored_by_the_next_run() {
 }
 
 #[test]
+#[ignore = "needs a file system of its own: unshare"]
+fn nothing_is_ordered_when_there_is_no_room_for_what_comes_of_it() {
+    let lab = lab();
+    lab.store();
+    let small = "mount -t tmpfs -o size=512k none state && exec \"$0\" \"$@\"";
+    let ran = lab.run_under(&["unshare", "-rm", "sh", "-c", small], &APPLY, &[]);
+    assert_eq!((ran.code, lab.count("newOrder"), lab.count("ChangeResourceRecordSets")), (Some(3), 0, 0), "{ran:?}");
+    assert!(ran.bad()[0].starts_with("certs.issue/www [store:no-space] "), "{ran:?}");
+}
+
+#[test]
 #[ignore = "needs strace: ci/install"]
 fn a_folder_of_the_store_that_takes_no_files_ends_the_run_before_it_asks_anybody() {
     for folder in ["journal", "archive", "accounts", "live"] {

@@ -163,11 +163,17 @@ fn a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays() {
     lab.done();
     let text = lab.read("nginx.key");
     let p384 = KeyPair::generate_for(&PKCS_ECDSA_P384_SHA384).unwrap().serialize_pem();
-    let cases: [(&str, u32, &str); 5] = [
+    let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----\nhunter2\n-----END ENCRYPTED PRIVATE KEY-----\n";
+    let old = text.replace("KEY-----\n", "KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,0A\n\n");
+    let certificate = lab.read("state/live/www/cert.pem");
+    let cases: [(&str, u32, &str); 8] = [
         (&text, 0o666, "may be written by others than its owner (mode 0666) [key:unusable]"),
         (&text, 0o640, "may be read by others than its owner (mode 0640) [key:unusable]"),
         ("-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n", 0o600, "[key:unusable]"),
         (&p384, 0o600, "is ecdsa-p384, the list says ecdsa-p256 [key:type]"),
+        (locked, 0o600, "the private key has a passphrase [key:unusable]"),
+        (&old, 0o600, "the private key has a passphrase [key:unusable]"),
+        (&certificate, 0o600, "[key:unusable]"),
         ("", 0o600, "[key:unusable]"),
     ];
     for (text, mode, told) in cases {
@@ -178,6 +184,23 @@ fn a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays() {
         assert!(ran.out.contains(told) && !format!("{ran:?}").contains("hunter2"), "{told}: {ran:?}");
         assert_eq!((lab.live("www"), lab.sandbox.issued().len()), (Some(1), 1));
     }
+}
+
+#[test]
+fn a_given_key_may_stand_among_other_pem_and_behind_a_link_and_one_that_is_gone_is_told() {
+    let lab = lab(&GIVEN);
+    let key = give(&lab);
+    let among = "-----BEGIN EC PARAMETERS-----\nBggqhkjOPQMBBw==\n-----END EC PARAMETERS-----\n".to_owned();
+    let among = among + &lab.read("ca-root.pem") + &lab.read("nginx.key");
+    lab.write("nginx.key", &among);
+    std::fs::rename(lab.path("nginx.key"), lab.path("elsewhere.key")).unwrap();
+    std::os::unix::fs::symlink("elsewhere.key", lab.path("nginx.key")).unwrap();
+    lab.done();
+    assert_eq!(live_key(&lab), key);
+    std::fs::remove_file(lab.path("elsewhere.key")).unwrap();
+    let ran = lab.apply();
+    assert!(ran.code == Some(3) && ran.out.contains("[key:unusable]"), "{ran:?}");
+    assert_eq!((lab.live("www"), lab.count("newOrder")), (Some(1), 1));
 }
 
 #[test]

@@ -24,7 +24,7 @@ pub const BUCKET: &str = "pki-certs";
 pub const BINARY: &str = env!("CARGO_BIN_EXE_countersign");
 
 /// Nothing in these tests takes this long, unless it hangs.
-const DEADLINE: Duration = Duration::from_secs(90);
+const DEADLINE: Duration = Duration::from_secs(if cfg!(feature = "soak") { 900 } else { 90 });
 
 pub struct Lab {
     pub sandbox: Sandbox,
@@ -41,10 +41,15 @@ impl Lab {
     }
 
     pub fn with(ca: CaOptions) -> Self {
-        let zones = ZONES.map(|(id, name)| (id.to_owned(), name.to_owned())).to_vec();
+        Self::with_options(Options { ca, ..Options::default() })
+    }
+
+    /// The zones of the options come beside those that every lab has.
+    pub fn with_options(options: Options) -> Self {
+        let zones = ZONES.map(|(id, name)| (id.to_owned(), name.to_owned())).into_iter().chain(options.zones).collect();
         let buckets = vec![BUCKET.to_owned(), "mirror".to_owned()];
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let options = Options { zones, buckets, ca, ..Options::default() };
+        let options = Options { zones, buckets, ..options };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
         let dir = tempfile::tempdir().unwrap();
         let repo = ConfigRepo::init(&dir.path().join("domains.git")).unwrap();

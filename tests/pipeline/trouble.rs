@@ -1,7 +1,7 @@
 //! Things that go wrong on the way, and what is left to the next run.
 
 use countersign::failpoint::VARIABLE;
-use countersign::sandbox::{Mishap, RecordSet, quote};
+use countersign::sandbox::{ACCESS_KEY, Call, Mishap, Options, RecordSet, SECRET_KEY, quote};
 use time::Duration;
 
 use super::rig::{Lab, Ran, until};
@@ -182,6 +182,52 @@ fn a_bucket_that_refuses_costs_no_order_the_next_night() {
     lab.sandbox.faults().clear();
     lab.done();
     assert_eq!((lab.count("newOrder"), lab.published("www")), (1, Some(1)));
+}
+
+#[test]
+fn credentials_that_expire_in_the_middle_of_a_run_are_fetched_anew() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    // They are as good as over when they are given, so that the SDK asks for others before each request.
+    let given = format!(
+        r#"echo >> fetched; printf '{{"Version": 1, "AccessKeyId": "{ACCESS_KEY}", "SecretAccessKey": "{SECRET_KEY}",
+        "Expiration": "%s"}}' "$(date -u -d '5 seconds' +%FT%TZ)""#
+    );
+    lab.write("give", &given);
+    lab.write("aws", "[profile short]\ncredential_process = sh give\n");
+    let config = lab.read("countersign.yaml");
+    let config = config.replace("route53: {", "route53: {profile: short, ");
+    lab.write("countersign.yaml", &config.replace("prefix: certs/,", "prefix: certs/, profile: short,"));
+    for operation in ["ListResourceRecordSets", "GetChange", "PutObject"] {
+        lab.sandbox.faults().script(operation, 1, Mishap::refused(403, "ExpiredToken"));
+    }
+    let ran = lab.run_with(&["apply", "--auto-approve"], &[("AWS_CONFIG_FILE", "aws")]);
+    assert_eq!((ran.code, lab.published("www"), lab.count("newOrder")), (Some(0), Some(1), 1), "{ran:?}");
+    assert!(lab.read("fetched").lines().count() > 4, "{ran:?}");
+}
+
+/// How many requests were under way at a time.
+fn side_by_side(calls: &[Call]) -> usize {
+    let at =
+        |call: &Call| calls.iter().filter(|other| other.began <= call.began && other.ended > Some(call.began)).count();
+    calls.iter().map(at).max().unwrap_or_default()
+}
+
+#[test]
+fn a_bucket_without_room_gets_fewer_requests_at_a_time() {
+    let lab = Lab::with_options(Options { latency: std::time::Duration::from_millis(20), ..Options::default() });
+    let names: Vec<(String, String)> = (0..60).map(|at| (format!("n{at}"), format!("n{at}.example.com"))).collect();
+    lab.list(&names.iter().map(|(name, domain)| (name.as_str(), domain.as_str())).collect::<Vec<_>>());
+    lab.sandbox.faults().script("PutObject", 40, Mishap::refused(503, "SlowDown"));
+    lab.done();
+    assert!(names.iter().all(|(name, _)| lab.published(name) == Some(1)));
+    let mut calls = lab.sandbox.log().calls();
+    calls.retain(|call| ["GetObject", "PutObject"].contains(&call.operation.as_str()));
+    let most = side_by_side(&calls);
+    assert!((16..=32).contains(&most), "{most}");
+    let last = calls.iter().filter(|call| call.status == Some(503)).map(|call| call.ended).max().unwrap();
+    let after: Vec<Call> = calls.into_iter().filter(|call| Some(call.began) > last).take(20).collect();
+    assert!(side_by_side(&after) <= 16, "{}", side_by_side(&after));
 }
 
 #[test]

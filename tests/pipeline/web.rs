@@ -176,6 +176,42 @@ fn a_symbolic_link_in_place_of_the_folder_is_refused_before_the_order() {
 }
 
 #[test]
+#[ignore = "needs strace: ci/install"]
+fn a_folder_that_takes_no_file_costs_no_order_and_does_not_hold_names_by_dns() {
+    for harm in ["openat:error=EROFS:when=2+", "openat:error=EACCES:when=2+", "renameat,renameat2:error=ENOSPC"] {
+        let (lab, _server) = lab();
+        lab.list(&[WWW, ("net", "www.example.net")]);
+        let (path, inject) = (lab.path("challenge"), format!("inject={harm}"));
+        let strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-P", path.to_str().unwrap(), "-e", &inject];
+        let ran = lab.run_under(&strace, &APPLY, &[]);
+        assert!(ran.code == Some(3) && ran.bad()[0].starts_with("certs.issue/www [http:folder] "), "{harm}: {ran:?}");
+        assert_eq!((lab.count("newOrder"), lab.live("net")), (1, Some(1)), "{harm}");
+        lab.forget_back_off();
+        lab.done();
+        assert_eq!((lab.live("www"), files(&lab)), (Some(1), 0), "{harm}");
+    }
+}
+
+#[test]
+fn what_others_keep_in_the_folder_stays_whatever_it_is() {
+    let (lab, _server) = lab();
+    let theirs = lab.path("challenge/theirs");
+    fs::write(&theirs, "a token of another client").unwrap();
+    fs::create_dir(lab.path("challenge/folder")).unwrap();
+    std::os::unix::fs::symlink(lab.path("ca-root.pem"), lab.path("challenge/link")).unwrap();
+    lab.done();
+    assert_eq!((files(&lab), fs::read_to_string(theirs).unwrap()), (3, "a token of another client".to_owned()));
+}
+
+#[test]
+fn doctor_names_a_folder_that_others_may_write() {
+    let (lab, _server) = lab();
+    fs::set_permissions(lab.path("challenge"), fs::Permissions::from_mode(0o775)).unwrap();
+    let ran = lab.run(&["doctor"]);
+    assert!(ran.out.contains("FAIL  http") && ran.out.contains("[http:writable]"), "{ran:?}");
+}
+
+#[test]
 fn a_list_that_asks_for_http_01_without_a_folder_is_refused() {
     let lab = Lab::new();
     lab.list(&[WWW]);

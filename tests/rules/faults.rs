@@ -20,12 +20,13 @@ pub enum Shown {
 }
 
 /// The parts of the table, by the letter of their ids.
-pub const PARTS: [(char, &str); 8] = [
+pub const PARTS: [(char, &str); 9] = [
     ('P', "Process, disk and clock"),
     ('L', "Several runs at once"),
     ('S', "S3"),
     ('D', "Route53 and DNS"),
     ('A', "ACME"),
+    ('H', "Folders, hooks and keys of the runner"),
     ('G', "Git"),
     ('C', "The list"),
     ('R', "Reports and secrets"),
@@ -105,14 +106,13 @@ pub const FAULTS: &[Fault] = &[
     row(
         "P9",
         "Uploaded in part",
-        "Readers see the old version until the pointer moves; the same objects are completed",
-        Partly(
-            &[
-                "a_crash_while_publishing_shows_the_old_or_the_new",
-                "after_a_crash_at_any_put_readers_see_a_whole_version_and_the_next_run_completes",
-            ],
-            "objects of a version that never got a pointer are not swept; with `keep:` old versions are deleted, and only those",
-        ),
+        "Readers see the old version until the pointer moves; the same objects are completed. What never got a pointer \
+         because a later version came first is an old version like any other: it goes where `keep:` says so",
+        By(&[
+            "a_crash_while_publishing_shows_the_old_or_the_new",
+            "after_a_crash_at_any_put_readers_see_a_whole_version_and_the_next_run_completes",
+            "the_newest_versions_stay_and_so_does_what_is_no_version_or_not_older_than_the_live_one",
+        ]),
     ),
     row(
         "P10",
@@ -157,16 +157,16 @@ pub const FAULTS: &[Fault] = &[
     row(
         "P14",
         "The disk is full",
-        "Nothing is ordered unless its intent is on the disk. A certificate that finds no room is fetched and stored by the \
-         next run; it is not published before, because a bucket must not be ahead of its store",
-        Partly(
-            &[
-                "nothing_is_ordered_when_the_disk_is_too_full_for_the_intent",
-                "a_certificate_that_found_no_room_is_stored_by_the_next_run",
-                "a_full_disk_at_any_call_leaves_the_store_as_before_or_as_after",
-            ],
-            "no room is reserved before the first order",
-        ),
+        "Nothing is ordered unless there is room for all that comes of the orders, 1 MiB and 64 KiB for each, and its intent \
+         is on the disk. A certificate that finds no room is fetched and stored by the next run; it is not published before, \
+         because a bucket must not be ahead of its store",
+        By(&[
+            "nothing_is_ordered_when_there_is_no_room_for_what_comes_of_it",
+            "there_is_room_for_an_order_and_not_for_more_than_the_disk_holds",
+            "nothing_is_ordered_when_the_disk_is_too_full_for_the_intent",
+            "a_certificate_that_found_no_room_is_stored_by_the_next_run",
+            "a_full_disk_at_any_call_leaves_the_store_as_before_or_as_after",
+        ]),
     ),
     row(
         "P15",
@@ -284,14 +284,15 @@ pub const FAULTS: &[Fault] = &[
     row(
         "S1",
         "500, 503 SlowDown",
-        "Reads: up to 8 tries with growing pauses inside a minute. Writes: looked up, then up to 4 tries; else the next run",
-        Partly(
-            &[
-                "a_write_that_fails_is_sent_once",
-                "a_lost_answer_or_a_failed_write_at_any_put_changes_nothing_in_the_end",
-            ],
-            "the number of uploads side by side does not shrink",
-        ),
+        "Reads: up to 8 tries with growing pauses inside a minute. Writes: looked up, then up to 4 tries; else the next run. \
+         32 requests to a bucket are under way at most; half as many after a refusal, and slowly more again",
+        By(&[
+            "a_write_that_fails_is_sent_once",
+            "a_lost_answer_or_a_failed_write_at_any_put_changes_nothing_in_the_end",
+            "a_bucket_without_room_gets_fewer_requests_at_a_time",
+            "half_of_the_lanes_close_once_for_all_that_were_refused_together",
+            "one_lane_stays_and_all_come_back_while_there_is_room",
+        ]),
     ),
     row(
         "S2",
@@ -359,11 +360,14 @@ pub const FAULTS: &[Fault] = &[
     row(
         "S11",
         "Credentials expire during a run",
-        "The SDK fetches new ones before they end; a write that was refused is looked up and done by the next run",
-        Partly(
-            &["missing_credentials_are_named_as_such", "a_bucket_that_refuses_costs_no_order_the_next_night"],
-            "no test expires them in the middle of a run",
-        ),
+        "The SDK fetches new ones before they end; a request that was refused all the same is sent once more, a write after \
+         a look; else the next run does it",
+        By(&[
+            "credentials_that_expire_in_the_middle_of_a_run_are_fetched_anew",
+            "credentials_that_expire_are_tried_once_more_and_no_longer",
+            "missing_credentials_are_named_as_such",
+            "a_bucket_that_refuses_costs_no_order_the_next_night",
+        ]),
     ),
     row(
         "S12",
@@ -397,6 +401,7 @@ pub const FAULTS: &[Fault] = &[
          challenge, so no failed validation is counted; other zones go on",
         By(&[
             "a_change_that_stays_pending_is_believed_to_the_servers_that_answer_it",
+            "a_change_that_never_settles_is_given_up_when_its_time_is_over",
             "a_change_that_never_settles_costs_no_failed_validation",
             "a_zone_that_does_not_settle_does_not_hold_the_others",
         ]),
@@ -577,13 +582,12 @@ pub const FAULTS: &[Fault] = &[
         "A6",
         "An authorization stays pending",
         "Polled for 10 min with the rests that the CA asks for, then left to the next run",
-        Partly(
-            &[
-                "polling_rests_as_long_as_the_ca_asks",
-                "a_ca_that_asks_for_patience_does_not_hold_a_run_that_was_told_to_stop",
-            ],
-            "no test waits for the 10 min",
-        ),
+        By(&[
+            "polling_rests_as_long_as_the_ca_asks",
+            "an_order_that_stays_pending_is_left_when_the_time_is_over",
+            "what_the_ca_decides_is_known_at_the_next_look_also_when_the_time_is_over",
+            "a_ca_that_asks_for_patience_does_not_hold_a_run_that_was_told_to_stop",
+        ]),
     ),
     row(
         "A7",
@@ -704,6 +708,89 @@ pub const FAULTS: &[Fault] = &[
             "a_certificate_whose_time_is_a_little_away_is_waited_for",
             "a_certificate_whose_time_is_still_to_come_is_neither_live_nor_published",
             "a_certificate_that_has_ended_or_begins_too_late_is_refused",
+        ]),
+    ),
+    row(
+        "H1",
+        "The folder for token files is a link, gone, read-only or full",
+        "Tried before the order: the lineage fails with `http:folder`, the CA hears nothing, others go on",
+        By(&[
+            "a_folder_that_takes_no_file_costs_no_order_and_does_not_hold_names_by_dns",
+            "a_symbolic_link_in_place_of_the_folder_is_refused_before_the_order",
+            "a_link_in_place_of_the_folder_is_refused",
+        ]),
+    ),
+    row(
+        "H2",
+        "Others keep files, links and folders in it, also under the name of a token",
+        "They stay as they are; a token's name that is taken is `http:foreign-file`",
+        By(&[
+            "what_others_keep_in_the_folder_stays_whatever_it_is",
+            "somebody_elses_file_is_neither_written_over_nor_removed",
+            "a_link_in_place_of_the_file_is_neither_followed_nor_removed",
+        ]),
+    ),
+    row(
+        "H3",
+        "Others may write to it: its group, everybody, another owner",
+        "`doctor` fails with `http:writable`. A run does not: whoever can write there needs no help of ours",
+        By(&["doctor_names_a_folder_that_others_may_write", "a_folder_that_others_may_write_to_is_told_of"]),
+    ),
+    row(
+        "H4",
+        "A token that leads out of the folder",
+        "Refused before anything is written",
+        By(&["a_token_that_leads_out_of_the_folder_is_refused"]),
+    ),
+    row(
+        "H5",
+        "A hook does not end, prints without end, is ended by a signal, or leaves others behind that hold its output",
+        "Killed with its group after `timeout`; 64 KiB of each stream are kept; what it left behind is not waited for",
+        By(&[
+            "a_hook_that_hangs_is_killed",
+            "a_hook_that_prints_without_end_is_killed_and_little_of_it_is_kept",
+            "a_hook_that_is_ended_by_a_signal_or_leaves_others_behind_is_told_apart",
+            "when_nobody_waits_any_more_all_that_was_started_is_killed",
+        ]),
+    ),
+    row(
+        "H6",
+        "A hook that others may change: its file, a folder above it, or a link that leads to it",
+        "Not run: `exec:writable`, `exec:in-state`",
+        By(&[
+            "a_hook_that_others_may_change_is_not_run",
+            "a_hook_below_a_folder_that_others_may_rename_is_not_run_nor_by_a_link_that_they_may_change",
+            "a_hook_in_the_state_directory_is_not_run_by_a_link_either",
+        ]),
+    ),
+    row(
+        "H7",
+        "A hook that does not know the event, is missing, or is no program",
+        "The lineage fails with `exec:unsupported` or `exec:unusable`, and is not tried again in the run",
+        By(&[
+            "forty_two_is_an_event_that_the_hook_does_not_know",
+            "what_is_missing_or_no_program_is_told_with_its_name",
+        ]),
+    ),
+    row(
+        "H8",
+        "A given key that is gone, of another type, has a passphrase, is no key, or can be read by others",
+        "The lineage fails with what to do, the text of the file is not repeated, and what is live stays",
+        By(&[
+            "a_given_key_that_cannot_be_used_is_told_and_what_is_live_stays",
+            "a_given_key_may_stand_among_other_pem_and_behind_a_link_and_one_that_is_gone_is_told",
+            "a_private_file_of_another_user_is_refused_and_one_of_root_is_not",
+        ]),
+    ),
+    row(
+        "H9",
+        "A key that is compromised and would be used again",
+        "A reused one is given up and all versions with it are revoked; a given one is refused until its file has another",
+        By(&[
+            "a_compromised_key_is_not_reused_and_every_version_with_it_is_revoked",
+            "a_reused_key_that_is_compromised_is_given_up_and_pebble_revokes_all_that_has_it",
+            "a_given_key_that_is_compromised_is_refused_until_its_file_has_another",
+            "a_crash_after_a_compromise_does_not_bring_the_key_back",
         ]),
     ),
     row(

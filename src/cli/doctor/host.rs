@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::fault::Fault;
 use crate::plan::{days, window};
 use crate::port::{Inventory, Store};
-use crate::store::FileStore;
+use crate::store::{self, FileStore};
 
 /// A version takes a few kilobytes; a run that ends for want of room has ordered for nothing.
 const ROOM_FAIL: u64 = 10 << 20;
@@ -28,9 +28,9 @@ pub fn look(config: &Config, store: &FileStore, now: OffsetDateTime, sheet: &mut
 }
 
 fn room(place: &Path) -> Checked {
-    let found = rustix::fs::statvfs(place).map(|found| found.f_bavail.saturating_mul(found.f_frsize));
-    let free = match found {
-        Ok(free) => free,
+    let free = match store::free(place) {
+        Ok(Some(free)) => free,
+        Ok(None) => return Checked::ok("space", format!("the file system of {} does not say", place.display())),
         Err(error) => {
             let fault = Fault::new("store:io", "failed to ask how much room there is").caused_by(&error);
             return Checked::of("space", State::Warn, &fault);

@@ -85,6 +85,24 @@ fn a_compromised_key_is_replaced_before_pebble_revokes_it_by_that_key() {
     assert!(place("/finalize-order/") < place("/revoke-cert"));
 }
 
+#[test]
+#[ignore = "needs the lab: ci/install"]
+fn a_reused_key_that_is_compromised_is_given_up_and_pebble_revokes_all_that_has_it() {
+    let scene = Scene::applied(&WWW.replace("    domains:", "    reuse_key: true\n    domains:"));
+    let key = || fs::read(scene.live("www").join("privkey.pem")).unwrap();
+    let (first, compromised) = (serial(&scene), key());
+    force(&scene, "test");
+    let second = serial(&scene);
+    assert_eq!(key(), compromised);
+    force(&scene, "keyCompromise");
+    let revoked = [&first, &second, &serial(&scene)].map(|serial| scene.lab.pebble.revoked(serial));
+    assert_eq!(revoked, [Some(1), Some(1), None]);
+    let fresh = key();
+    assert_ne!(fresh, compromised);
+    force(&scene, "test");
+    assert_eq!(key(), fresh);
+}
+
 /// Registers, or finds its account again, by the word of acme-tiny.
 fn acme_tiny(scene: &Scene) -> String {
     let (mut command, dir) = tool(scene, "acme-tiny");

@@ -1,14 +1,18 @@
 //! SIGINT and SIGTERM. While something may have to be taken back the first one asks for an orderly end; otherwise, and
-//! at the second, the process ends at once.
+//! at the second or when it takes too long, the process ends at once.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::apply::Stop;
 use crate::cli::exit::Exit;
 use crate::fault::Fault;
+
+/// An orderly end takes 9 s at most. One that takes longer waits for somebody who does not read what it prints.
+const LATEST: Duration = Duration::from_secs(20);
 
 /// Listens for as long as the runtime lives.
 pub struct Signals {
@@ -29,8 +33,13 @@ impl Signals {
         tokio::spawn(async move {
             either(&mut interrupt, &mut terminate).await;
             if first.load(Ordering::SeqCst) {
-                tracing::warn!("stopping; what is under way is brought to an orderly end");
+                // Whoever waits for output to be read holds this runtime up too.
+                let _ = std::thread::Builder::new().spawn(|| {
+                    std::thread::sleep(LATEST);
+                    leave();
+                });
                 sender.send_replace(true);
+                tracing::warn!("stopping; what is under way is brought to an orderly end");
                 either(&mut interrupt, &mut terminate).await;
             }
             leave();

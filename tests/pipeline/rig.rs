@@ -337,6 +337,12 @@ impl Running {
         assert!(Command::new("sh").args(["-c", &line]).status().unwrap().success());
     }
 
+    /// Whether it waits for somebody to read what it prints.
+    #[cfg(feature = "soak")]
+    pub fn writes_to_a_full_pipe(&self) -> bool {
+        fs::read_to_string(format!("/proc/{}/wchan", self.child.id())).unwrap().contains("pipe_write")
+    }
+
     /// Waits for the end.
     pub fn end(mut self) -> Ran {
         until("the end of the command", || self.child.try_wait().unwrap().is_some());

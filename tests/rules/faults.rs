@@ -289,7 +289,7 @@ pub const FAULTS: &[Fault] = &[
         By(&[
             "a_write_that_fails_is_sent_once",
             "a_lost_answer_or_a_failed_write_at_any_put_changes_nothing_in_the_end",
-            "a_bucket_without_room_gets_fewer_requests_at_a_time",
+            "a_ca_and_a_bucket_get_32_requests_at_a_time_at_most_and_a_bucket_without_room_fewer",
             "half_of_the_lanes_close_once_for_all_that_were_refused_together",
             "one_lane_stays_and_all_come_back_while_there_is_room",
         ]),

@@ -159,7 +159,8 @@ async fn unseen(solver: &dyn Solver, change: &Change) -> Vec<(Proof, Fault)> {
     pairs.filter_map(|(proof, result)| Some((proof, fault(result.err()?)))).collect()
 }
 
-#[cfg(all(test, feature = "sandbox"))]
+#[cfg(test)]
+#[cfg(feature = "sandbox")]
 mod tests {
     use std::time::Duration;
 

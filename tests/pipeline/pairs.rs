@@ -21,6 +21,7 @@ pub fn beside_each_other<T: Sync>(items: &[T], work: impl Fn(&T) + Sync) {
     });
 }
 
+#[expect(clippy::print_stdout, reason = "docs/soak.md keeps the figures")]
 fn all_pairs(start: impl Fn() -> (Lab, u64) + Sync) {
     let places = || PLACES.iter();
     let pairs: Vec<(&str, &str)> = places().flat_map(|a| places().map(|b| (*a, *b))).collect();

@@ -31,6 +31,7 @@ fn calls() -> BTreeMap<(String, String), usize> {
 
 #[test]
 #[ignore = "needs strace: ci/install"]
+#[expect(clippy::print_stdout, reason = "docs/soak.md keeps the figures")]
 fn a_run_that_is_killed_at_any_write_to_its_store_costs_no_second_certificate() {
     let calls: Vec<_> =
         calls().into_iter().flat_map(|(call, count)| (1..=count).map(move |n| (call.clone(), n))).collect();

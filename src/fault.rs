@@ -1,5 +1,7 @@
 //! The one shape of a failure: a stable code, a sentence, its causes, and what to do next.
 
+mod next;
+
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
@@ -28,7 +30,7 @@ pub struct Fault {
     pub message: String,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub causes: Vec<String>,
-    /// What the reader can do about it, with the next command where there is one.
+    /// What the reader can do about it, with the next command where there is one. Old documents may lack it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     #[serde(default)]
@@ -37,7 +39,9 @@ pub struct Fault {
 
 impl Fault {
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        Self { code: code.into(), message: message.into(), causes: Vec::new(), hint: None, retry: Retry::Later }
+        let code = code.into();
+        let hint = Some(next::step(&code));
+        Self { code, message: message.into(), causes: Vec::new(), hint, retry: Retry::Later }
     }
 
     /// Adds an error and all its sources as causes.

@@ -218,6 +218,19 @@ pub enum Reason {
 }
 
 impl Reason {
+    /// What somebody can do who does not want to wait for a later run.
+    pub fn next_step(&self, lineage: &LineageName) -> Option<String> {
+        let force = format!("`countersign apply --force {lineage} --reason TEXT`");
+        match self {
+            Self::BacksOff { last, .. } | Self::LimitSaid { said: last } => {
+                let mend = last.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
+                Some(format!("{mend}a later run tries again by itself, {force} at once"))
+            }
+            Self::LimitReached { .. } => Some(format!("a later run orders it by itself, {force} at once")),
+            _ => None,
+        }
+    }
+
     /// One short phrase for people.
     pub fn text(&self) -> String {
         match self {

@@ -59,7 +59,8 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &Reports) -> Res
         check(policy, &checkout.folder.join(&signature), &statement)?;
         return Ok(Ended::new(Exit::Done, format!("{person} approved in {signature}; commit it")));
     }
-    output.text(&format!("\nSign it, then commit {folder}/:\n\n  {}\n\n", command.join(" ")));
+    output.text(&format!("\nSign it, then commit {folder}/:\n\n"));
+    output.exactly(&format!("  {}\n\n", typed(&command)));
     Ok(Ended::new(Exit::Done, format!("{file} is there for {person} to sign")))
 }
 
@@ -214,6 +215,12 @@ fn command(key: Option<&Path>, file: &str, signature: &str) -> Vec<String> {
     let key = key.into_iter().flat_map(|key| ["-s".to_owned(), key]);
     let words = ["-m", file, "-x", signature].map(str::to_owned);
     ["minisign", "-S"].map(str::to_owned).into_iter().chain(key).chain(words).collect()
+}
+
+/// The command as it is typed: digests make it long, so each flag has a line of its own.
+fn typed(command: &[String]) -> String {
+    let (sign, flags) = command.split_at(2);
+    flags.chunks(2).fold(sign.join(" "), |line, flag| format!("{line} \\\n    {}", flag.join(" ")))
 }
 
 fn shown(asked: &Asked, file: &str, statement: &str) -> String {

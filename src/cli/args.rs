@@ -42,7 +42,7 @@ pub struct Global {
     /// When to use colour
     #[arg(long, global = true, value_name = "WHEN", value_enum, default_value_t)]
     pub color: ColorChoice,
-    /// Show only problems and the summary line
+    /// Show only problems; nothing if all is done
     #[arg(short, long, global = true)]
     pub quiet: bool,
     /// Say more on standard error: -v why, -vv each step

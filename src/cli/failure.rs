@@ -29,7 +29,7 @@ impl Failure {
     /// Shows it on standard error, and ends the JSON: with the summary of an apply, or with the only object.
     pub fn show(&self, command: &str, output: &Output) {
         output.error(&self.details);
-        output.error(&terminal::fault(&self.fault, output.paint));
+        output.fault(&self.fault);
         if command == "apply" || !output.has_answered() {
             output.json(if command == "apply" { "summary" } else { command }, self.to_json());
         }

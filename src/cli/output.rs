@@ -8,7 +8,8 @@ use serde_json::Value;
 use crate::cli::args::Global;
 use crate::cli::exit::Exit;
 use crate::cli::term::{self, Surroundings};
-use crate::report::terminal::{Paint, fold};
+use crate::fault::Fault;
+use crate::report::terminal::{self, Paint, fold};
 
 /// The version of all JSON output.
 pub const JSON_VERSION: u32 = 1;
@@ -68,15 +69,21 @@ impl Output {
         self.answered.get()
     }
 
-    /// The last line of the answer.
+    /// The last line of the answer. Whoever asked for quiet hears only of what is not done.
     pub fn summary(&self, command: &str, exit: Exit, text: &str) {
-        if self.json {
+        if self.json || (self.quiet && exit == Exit::Done) {
             return;
         }
         write(&mut std::io::stdout().lock(), &(summary_line(command, exit, text) + "\n"));
     }
 
-    /// Diagnostics and faults.
+    /// A fault that ended the work.
+    pub fn fault(&self, fault: &Fault) {
+        let text = terminal::fault(fault, self.paint);
+        self.error(&self.around.width.map_or_else(|| text.clone(), |width| fold(&text, width)));
+    }
+
+    /// Diagnostics and what else belongs to standard error.
     pub fn error(&self, text: &str) {
         write(&mut std::io::stderr().lock(), text);
     }

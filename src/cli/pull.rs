@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::name::LineageName;
 use crate::pull::{self, Consumer, Pulled, Reload, Served};
 use crate::report::Check;
-use crate::report::terminal::{self, plain};
+use crate::report::terminal::plain;
 
 /// What became of one lineage.
 struct Row {
@@ -46,7 +46,8 @@ fn wanted(global: &Global, args: &Args) -> Result<Pull, Failure> {
     let mut pull = settings::load_pull(global)?;
     let has = |name: &LineageName| pull.certificates.iter().any(|consumer| consumer.lineage == *name);
     if let Some(unknown) = names.iter().find(|name| !has(name)) {
-        let fault = Fault::new("run:name", format!("the file has no certificate `{unknown}`"));
+        let fault = Fault::new("run:name", format!("the file has no certificate `{unknown}`"))
+            .hint("`countersign pull` alone brings all that it has");
         return Err(Failure::new(Exit::Usage, Check::Completed, fault));
     }
     pull.certificates.retain(|consumer| names.is_empty() || names.contains(&consumer.lineage));
@@ -96,7 +97,7 @@ fn pull_all(wanted: &Pull, output: &Output) -> Result<Vec<Row>, Failure> {
             let row = Row { lineage: consumer.lineage.clone(), result };
             output.text(&text(&row));
             if let Err(fault) = &row.result {
-                output.error(&terminal::fault(fault, output.paint));
+                output.fault(fault);
             }
             rows.push(row);
         }

@@ -292,7 +292,9 @@ pub fn refusal(refused: &Refused) -> Failure {
     fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
     fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));
     fault.causes.extend(failure::lines(&refused.diagnostics));
-    fault.hint = Some(first.hint.clone()).filter(|hint| !hint.is_empty());
+    if !first.hint.is_empty() {
+        fault = fault.hint(first.hint.clone());
+    }
     let mut failure = Failure::new(Exit::Refused, check(first.rule), fault);
     failure.details = details;
     failure

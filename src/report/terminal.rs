@@ -177,6 +177,9 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
         for step in plan.steps.iter().filter(|step| step.action == Action::Defer) {
             let reasons: Vec<String> = step.reasons.iter().map(|reason| plain(&Reason::text(reason))).collect();
             let _ = writeln!(out, "  {} {}: {}", paint.warn("deferred "), step.lineage, reasons.join("; "));
+            for next in step.reasons.iter().filter_map(|reason| reason.next_step(&step.lineage)) {
+                out += &hint(&next, "            ");
+            }
         }
     }
     for (bucket, fault) in &run.unreachable {
@@ -188,6 +191,7 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
     }
     for fault in &applied.left_behind {
         let _ = writeln!(out, "  {} {}", paint.bad("LEFT     "), plain(&fault.to_string()));
+        out += &details(fault, "            ");
     }
     out
 }
@@ -199,7 +203,7 @@ pub fn revoked(revoking: &Revoking, paint: Paint) -> String {
     match &revoking.fault {
         None => format!("  {} {what}\n", paint.good("revoked  ")),
         Some(fault) => {
-            let line = format!("  {} {what}: {}\n", paint.bad("NOT REVOKED"), plain(&fault.to_string()));
+            let line = format!("  {} not revoked: {what}: {}\n", paint.bad("FAILED   "), plain(&fault.to_string()));
             line + &details(fault, "            ")
         }
     }
@@ -211,7 +215,7 @@ pub fn served(lineage: &LineageName, look: &Look, paint: Paint) -> String {
     let Some(fault) = &look.fault else {
         return format!("  {} {lineage}  {text}\n", paint.good("served   "));
     };
-    format!("  {} {lineage}: {text}\n", paint.bad("NOT SERVED")) + &details(fault, "            ")
+    format!("  {} {lineage}: not served: {text}\n", paint.bad("FAILED   ")) + &details(fault, "            ")
 }
 
 /// What became of a hook.
@@ -264,10 +268,11 @@ pub fn details(fault: &Fault, indent: &str) -> String {
     for cause in &fault.causes {
         let _ = writeln!(out, "{indent}caused by: {}", plain(cause).replace('\n', &format!("\n{indent}  ")));
     }
-    if let Some(hint) = &fault.hint {
-        let _ = writeln!(out, "{indent}hint: {}", plain(hint).replace('\n', &format!("\n{indent}  ")));
-    }
-    out
+    out + &fault.hint.as_ref().map(|text| hint(text, indent)).unwrap_or_default()
+}
+
+fn hint(text: &str, indent: &str) -> String {
+    format!("{indent}hint: {}\n", plain(text).replace('\n', &format!("\n{indent}  ")))
 }
 
 /// A fault that ended the run.

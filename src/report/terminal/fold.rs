@@ -1,10 +1,24 @@
 //! Long lines at a terminal: broken between words, and gone on with below the last column.
 
-/// Breaks every line that is wider than `width`. A word that is wider alone stays whole: somebody may want to copy it.
+/// Breaks every line that is wider than `width`, but leaves whole what somebody may want to copy: words, what stands
+/// between back quotes, and lines that are a command.
 pub fn fold(text: &str, width: usize) -> String {
-    text.split_inclusive('\n')
-        .map(|line| if columns(line.trim_end()) > width { broken(line, width) } else { line.into() })
-        .collect()
+    let folds = |line: &str| columns(line.trim_end()) > width && !is_command(line);
+    text.split_inclusive('\n').map(|line| if folds(line) { broken(line, width) } else { line.into() }).collect()
+}
+
+fn is_command(line: &str) -> bool {
+    ["countersign", "git", "minisign"].contains(&line.split_whitespace().next().unwrap_or_default())
+}
+
+/// The pieces between which a line may be broken.
+fn pieces(line: &str) -> impl Iterator<Item = &str> {
+    let closed = line.matches('`').count().is_multiple_of(2);
+    let mut quoted = false;
+    line.split_inclusive(move |c| {
+        quoted ^= closed && c == '`';
+        c == ' ' && !quoted
+    })
 }
 
 fn broken(line: &str, width: usize) -> String {
@@ -12,7 +26,7 @@ fn broken(line: &str, width: usize) -> String {
     let indent = last_column(body, width);
     let mut out = String::new();
     let mut used = 0;
-    for word in body.split_inclusive(' ') {
+    for word in pieces(body) {
         if used > indent && used + columns(word.trim_end()) > width {
             out.truncate(out.trim_end().len());
             out.push('\n');
@@ -74,6 +88,17 @@ mod tests {
     fn a_word_that_is_too_long_stays_whole() {
         let url = format!("order  https://example.com/{}\n", "x".repeat(60));
         assert_eq!(fold(&url, 40), url);
+    }
+
+    #[test]
+    fn a_command_in_back_quotes_stays_whole() {
+        assert_eq!(fold("then type `git commit -S` again\n", 20), "then type\n`git commit -S`\nagain\n");
+    }
+
+    #[test]
+    fn a_line_that_is_a_command_stays_whole() {
+        let line = "  git rebase --exec 'git commit --amend' 0123456789\n";
+        assert_eq!(fold(line, 20), line);
     }
 
     #[test]

@@ -1,0 +1,58 @@
+//! What to do about a failure whose maker says nothing better.
+
+/// The next step for a code. Every failure has one: where it is shown, somebody asks what now.
+pub fn step(code: &str) -> String {
+    let Some((origin, kind)) = code.split_once(':') else {
+        return format!("`countersign explain {code}` says what satisfies it");
+    };
+    match (origin, kind) {
+        (_, "bug") => "please report it, with what `-vv` says before it",
+        ("run", "incomplete") => "run it again: what was begun is gone on with",
+        ("acme", "invalidProfile") => "take a `profile:` that the CA's directory names",
+        ("acme", "account-key") => "name a file with the private key of the account, in PEM",
+        ("acme", "bad-root") => "have `root:` of the authority name a file with its certificate, in PEM",
+        ("dns", _) => {
+            "see that the domain exists and that this host may ask name servers at port 53; `nameservers:` names others"
+        }
+        ("key", _) => "see the file that `given_keys:` names for it: PEM without a passphrase, mode 0600",
+        ("program" | "exec" | "hooks", _) => "run it by hand as the user of countersign: it has to end with 0",
+        ("served", _) => "see that the server answers there: `openssl s_client -connect HOST:PORT -servername HOST`",
+        ("expiry", _) => "`countersign plan` says what the next run does about it",
+        ("plan", _) => "make a new plan: `countersign plan --out FILE`",
+        ("acme", _) => "what the CA says decides; the next run tries again, and `countersign status` tells when",
+        ("route53", _) => "see `dns.route53:`; `countersign iam-policy route53` prints what its credentials need",
+        ("s3", _) => "see the bucket's entry; `countersign iam-policy s3` prints what its credentials need",
+        ("git", _) => "see that `repository.url` is right and that its server can be reached from here",
+        ("store" | "journal", _) => {
+            "see that the state directory is whole and this user's, and that the disk has room; then run it again"
+        }
+        ("check", _) => "it is not used, and what is live stays: see where it comes from",
+        ("config", _) => "policy/countersign.example.yaml explains every key, `countersign schema config` lists them",
+        ("import" | "restore" | "export", _) => "nothing was changed: mend it, then run the command again",
+        _ => "run it again with `-vv` to see each step",
+    }
+    .into()
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::fault::Fault;
+
+    #[test]
+    fn a_failure_without_a_hint_of_its_own_has_the_next_step_of_its_origin() {
+        assert!(Fault::new("served:tls", "no handshake").hint.unwrap().contains("openssl s_client"));
+    }
+
+    #[test]
+    fn a_rule_is_explained_by_a_command() {
+        assert_eq!(
+            Fault::new("S01-unsigned", "not signed").hint.as_deref(),
+            Some("`countersign explain S01-unsigned` says what satisfies it")
+        );
+    }
+
+    #[test]
+    fn whoever_knows_better_says_so() {
+        assert_eq!(Fault::new("served:tls", "no handshake").hint("wait").hint.as_deref(), Some("wait"));
+    }
+}

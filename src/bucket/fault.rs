@@ -42,7 +42,8 @@ impl Call<'_> {
     }
 
     pub fn unreachable(&self, why: &str) -> Fault {
-        self.because("unreachable", why).hint("see whether the endpoint of the bucket can be reached from here")
+        self.because("unreachable", why)
+            .hint("see whether the endpoint of the bucket can be reached from here, and that a region is named")
     }
 
     fn answered<E: ProvideErrorMetadata>(&self, error: &E, status: u16) -> Fault {

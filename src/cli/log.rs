@@ -32,7 +32,7 @@ pub fn start(global: &Global, around: Surroundings) -> Result<(), Fault> {
 
 fn filter(global: &Global) -> EnvFilter {
     EnvFilter::new(match (global.quiet, global.verbose) {
-        (true, _) => "error",
+        (true, _) => "error,countersign=warn",
         (false, 0) => "error,countersign=info",
         (false, 1) => "warn,countersign=debug",
         (false, _) => "info,countersign=trace",

@@ -18,7 +18,6 @@ use crate::fault::Fault;
 use crate::name::LineageName;
 use crate::pull::{self, Consumer, Pulled, Reload, Served};
 use crate::report::Check;
-use crate::report::terminal::plain;
 
 /// What became of one lineage.
 struct Row {
@@ -97,7 +96,8 @@ fn pull_all(wanted: &Pull, output: &Output) -> Result<Vec<Row>, Failure> {
             let row = Row { lineage: consumer.lineage.clone(), result };
             output.text(&text(&row));
             if let Err(fault) = &row.result {
-                output.fault(fault);
+                let message = format!("{}: {}", row.lineage, fault.message);
+                output.fault(&Fault { message, ..fault.clone() });
             }
             rows.push(row);
         }
@@ -132,7 +132,7 @@ fn text(row: &Row) -> String {
             let before = before.map(|before| format!(" instead of {before}")).unwrap_or_default();
             format!("version {sequence}{before}, until {}", not_after.date())
         }
-        Err(fault) => plain(&fault.to_string()),
+        Err(_) => "FAILED".to_owned(),
     };
     format!("{}  {said}\n", row.lineage)
 }

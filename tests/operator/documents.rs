@@ -1,4 +1,4 @@
-//! The documents: what they tell to type can be typed.
+//! The documents: links, the book, and the tutorial line by line.
 
 use std::fs;
 use std::path::Path;
@@ -17,69 +17,74 @@ fn blocks(text: &str) -> Vec<(String, String)> {
     blocks
 }
 
-fn documents() -> Vec<(String, String)> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let found = fs::read_dir(root.join("docs")).unwrap().map(|entry| entry.unwrap().path());
-    let mut documents: Vec<_> = found.filter(|path| path.extension().is_some_and(|end| end == "md")).collect();
-    documents.extend(["README.md", "policy/README.md"].map(|name| root.join(name)));
-    documents.sort();
-    documents.iter().map(|path| (path.display().to_string(), fs::read_to_string(path).unwrap())).collect()
+/// Every page that users read, by its path from the top.
+pub fn documents() -> Vec<(String, String)> {
+    let top = ["README.md", "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "policy/README.md"];
+    let found = fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs")).unwrap();
+    let found = found.map(|entry| format!("docs/{}", entry.unwrap().file_name().display()));
+    let mut paths: Vec<String> = top.map(str::to_owned).into_iter().chain(found).collect();
+    paths.sort();
+    paths.into_iter().filter(|path| path.ends_with(".md")).map(|path| (path.clone(), read(&path))).collect()
 }
 
-/// Every `countersign …` in back quotes, in a fenced block or in an indented line.
-fn commands(text: &str) -> Vec<String> {
-    let quoted = text.split('`').filter(|piece| piece.starts_with("countersign ") && !piece.contains('\n'));
-    let mut found: Vec<String> = quoted.map(str::to_owned).collect();
-    let mut fenced = false;
-    for line in text.replace("\\\n", " ").lines() {
-        fenced ^= line.trim_start().starts_with("```");
-        let typed = line.trim().trim_start_matches('(');
-        if typed.starts_with("countersign ") && (fenced || line.starts_with("    ")) {
-            found.push(typed.to_owned());
-        }
-    }
-    // The name on a placeholder certificate is none.
-    found.retain(|command| !command.starts_with("countersign placeholder,"));
-    found
+/// Where the links of a text lead to, without those to other hosts.
+fn links(text: &str) -> Vec<&str> {
+    let targets = text.split("](").skip(1).filter_map(|rest| rest.split([')', ' ']).next());
+    targets.filter(|target| !target.contains("://") && !target.starts_with("mailto:")).collect()
 }
 
-/// The words of a command up to what is for the shell.
-fn words(command: &str) -> Vec<String> {
-    let plain = command.split(['#', '|', '>', ';', ')']).next().unwrap().replace(['"', '\'', '…'], "");
-    plain.split_whitespace().take_while(|word| *word != "||").map(str::to_owned).collect()
+/// The anchors that mdBook and forges make of the headings of a text.
+fn anchors(text: &str) -> Vec<String> {
+    let headings = text.lines().filter(|line| line.starts_with('#')).map(|line| line.trim_start_matches('#').trim());
+    let kept = |c: &char| c.is_alphanumeric() || " -_".contains(*c);
+    headings.map(|heading| heading.to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")).collect()
 }
 
 #[test]
-fn every_command_in_the_documents_is_understood() {
-    let mut wrong = Vec::new();
-    let mut seen = 0;
+fn every_link_leads_to_a_file_and_a_heading_that_are_there() {
     for (path, text) in documents() {
-        for command in commands(&text) {
-            let mut words = words(&command);
-            words.remove(0);
-            // `--help` is looked at last: a flag or a command that does not exist is an error before. What stands
-            // behind `--` is another program's.
-            words.truncate(words.iter().position(|word| word == "--").unwrap_or(words.len()));
-            let known = Command::new(env!("CARGO_BIN_EXE_countersign")).args(&words).arg("--help").output().unwrap();
-            seen += 1;
-            if !known.status.success() {
-                wrong.push(format!("{path}: {command}: {}", String::from_utf8_lossy(&known.stderr)));
-            }
+        for link in links(&text) {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let file = if file.is_empty() { path.clone() } else { joined(&path, file) };
+            assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(&file).exists(), "{path}: {link}");
+            assert!(anchor.is_empty() || anchors(&read(&file)).iter().any(|found| found == anchor), "{path}: {link}");
         }
     }
-    assert!(seen > 50, "{seen}");
-    assert_eq!(wrong, Vec::<String>::new());
+}
+
+fn joined(page: &str, link: &str) -> String {
+    Path::new(page).parent().unwrap().join(link).display().to_string()
 }
 
 #[test]
-fn every_page_of_the_book_is_there_and_every_document_is_in_it() {
-    let summary = read("docs/SUMMARY.md");
-    let pages: Vec<&str> = summary.split("](").skip(1).map(|rest| rest.split(')').next().unwrap()).collect();
-    for page in &pages {
-        assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(page).exists(), "{page}");
+#[ignore = "needs mdbook: ci/install"]
+fn mdbook_builds_the_book_without_a_complaint() {
+    let place = Place::configured();
+    let venv = std::env::var("COUNTERSIGN_VENV").unwrap_or_else(|_| "target/venv".into());
+    let output = Command::new(format!("{venv}/bin/mdbook"))
+        .args(["build", "--dest-dir", place.path("book").to_str().unwrap()])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(output.status.success() && !said.contains("WARN") && !said.contains("ERROR"), "{said}");
+    let pages = fs::read_dir(place.path("book")).unwrap().map(|entry| entry.unwrap().file_name().display().to_string());
+    let pages: Vec<String> = pages.filter(|page| page.ends_with(".html")).collect();
+    for (path, _) in documents().iter().filter(|(path, _)| path.starts_with("docs/") && !path.ends_with("SUMMARY.md")) {
+        assert!(pages.contains(&path[5..].replace(".md", ".html")), "{path}: {pages:?}");
     }
-    for (path, _) in documents().iter().filter(|(path, _)| path.contains("/docs/") && !path.ends_with("SUMMARY.md")) {
-        assert!(pages.iter().any(|page| path.ends_with(&format!("/docs/{page}"))), "{path} is not in docs/SUMMARY.md");
+    assert!(
+        fs::read_to_string(place.path("book/list.html")).unwrap().contains("certificates:"),
+        "the example stands in it"
+    );
+}
+
+#[test]
+fn every_document_is_in_the_book() {
+    let summary = read("docs/SUMMARY.md");
+    let pages = links(&summary);
+    for (path, _) in documents().iter().filter(|(path, _)| path.starts_with("docs/") && !path.ends_with("SUMMARY.md")) {
+        assert!(pages.contains(&&path[5..]), "{path} is not in docs/SUMMARY.md");
     }
 }
 

@@ -5,6 +5,7 @@ mod golden;
 mod iam_policy;
 mod init;
 mod network;
+mod pages;
 mod printed;
 mod schema;
 mod terminal;

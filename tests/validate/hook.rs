@@ -7,7 +7,7 @@ use super::*;
 /// The hook as it is documented.
 fn documented() -> String {
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/validate.md")).unwrap();
-    let (_, rest) = text.split_once("```sh\n#!/bin/sh\n").expect("the hook is documented");
+    let (_, rest) = text.split_once("```sh elsewhere\n#!/bin/sh\n").expect("the hook is documented");
     format!("#!/bin/sh\n{}", rest.split_once("```").unwrap().0)
 }
 

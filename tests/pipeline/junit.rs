@@ -166,6 +166,28 @@ fn read(xml: &str) -> Junit {
     junit
 }
 
+/// What `junit-10.xsd` of Jenkins' xunit plugin allows of attributes, the first of them as required.
+const ATTRIBUTES: [(&str, usize, &[&str]); 7] = [
+    ("testsuites", 0, &["name", "time", "tests", "failures", "errors"]),
+    (
+        "testsuite",
+        4,
+        &["name", "tests", "failures", "errors", "time", "skipped", "timestamp", "hostname", "id", "package", "file"],
+    ),
+    ("testcase", 1, &["name", "time", "classname", "group"]),
+    ("failure", 0, &["type", "message"]),
+    ("error", 0, &["type", "message"]),
+    ("skipped", 0, &["type", "message"]),
+    ("system-out", 0, &[]),
+];
+
+fn check_attributes(element: &str, found: &[(String, String)]) {
+    let (_, required, allowed) = ATTRIBUTES.iter().find(|(name, ..)| *name == element).expect(element);
+    let found: Vec<&str> = found.iter().map(|(name, _)| name.as_str()).collect();
+    assert!(found.iter().all(|name| allowed.contains(name)), "{element} has {found:?}");
+    assert!(allowed[..*required].iter().all(|name| found.contains(name)), "{element} has only {found:?}");
+}
+
 fn open(junit: &mut Junit, tag: &BytesStart<'_>) {
     let attributes: Vec<(String, String)> = tag
         .attributes()
@@ -175,6 +197,7 @@ fn open(junit: &mut Junit, tag: &BytesStart<'_>) {
             (key, quick_xml::escape::unescape(std::str::from_utf8(&attribute.value).unwrap()).unwrap().into_owned())
         })
         .collect();
+    check_attributes(&name(tag), &attributes);
     let value = |name: &str| attributes.iter().find(|(key, _)| key == name).map(|(_, value)| value.clone());
     let text = |name: &str| value(name).unwrap_or_default();
     match name(tag).as_str() {

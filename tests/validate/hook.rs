@@ -50,6 +50,15 @@ fn what_is_pushed_is_judged_and_not_what_is_checked_out() {
 }
 
 #[test]
+fn without_a_configuration_every_push_is_held_back() {
+    let house = House::new();
+    house.commit(&[("domains.yaml", &list(&["www"]))], Some("ann"));
+    std::fs::remove_file(house.path("runner/countersign.yaml")).unwrap();
+    let (pushed, said) = push(&house, "HEAD:feature");
+    assert_eq!((pushed, said.contains("[config:")), (false, true), "{said}");
+}
+
+#[test]
 fn a_deletion_goes_through() {
     let house = House::new();
     house.git(&["push", "-q", "origin", "HEAD:old"]);

@@ -218,17 +218,17 @@ pub enum Reason {
 }
 
 impl Reason {
-    /// What somebody can do who does not want to wait for a later run.
-    pub fn next_step(&self, lineage: &LineageName) -> Option<String> {
-        let force = format!("`countersign apply --force {lineage} --reason TEXT`");
+    /// What has to be mended before another try.
+    pub fn mend(&self) -> Option<&str> {
         match self {
-            Self::BacksOff { last, .. } | Self::LimitSaid { said: last } => {
-                let mend = last.hint.as_ref().map(|hint| format!("{hint}\n")).unwrap_or_default();
-                Some(format!("{mend}a later run tries again by itself, {force} at once"))
-            }
-            Self::LimitReached { .. } => Some(format!("a later run orders it by itself, {force} at once")),
+            Self::BacksOff { last: fault, .. } | Self::LimitSaid { said: fault } => fault.hint.as_deref(),
             _ => None,
         }
+    }
+
+    /// Whether time alone takes it away, or somebody who does not want to wait.
+    pub fn passes(&self) -> bool {
+        matches!(self, Self::BacksOff { .. } | Self::LimitSaid { .. } | Self::LimitReached { .. })
     }
 
     /// One short phrase for people.

@@ -18,7 +18,7 @@ use crate::tls::of_any_certificate;
 /// `served:unreachable` and `served:tls`.
 pub async fn chain(address: &str, name: &str, timeout: Duration) -> Result<Vec<Vec<u8>>, Fault> {
     let shake = async {
-        let stream = TcpStream::connect(address).await.map_err(|error| unreachable(address).caused_by(&error))?;
+        let stream = TcpStream::connect(address).await.map_err(|error| unreachable(address, name).caused_by(&error))?;
         let server = ServerName::try_from(name.to_owned()).map_err(|error| tls(address, name).caused_by(&error))?;
         let config = of_any_certificate().map_err(|error| tls(address, name).caused_by(&error))?;
         let stream = TlsConnector::from(Arc::new(config)).connect(server, stream).await;
@@ -26,18 +26,23 @@ pub async fn chain(address: &str, name: &str, timeout: Duration) -> Result<Vec<V
     };
     let stream = tokio::time::timeout(timeout, shake).await.map_err(|_| {
         let seconds = timeout.as_secs_f32();
-        Fault::new("served:unreachable", format!("{address} did not complete a TLS handshake within {seconds} s"))
+        let late = format!("{address} did not complete a TLS handshake within {seconds} s");
+        Fault::new("served:unreachable", late).hint(look(address, name))
     })??;
     let shown = stream.get_ref().1.peer_certificates().unwrap_or_default();
     Ok(shown.iter().map(|certificate| certificate.to_vec()).collect())
 }
 
-fn unreachable(address: &str) -> Fault {
-    Fault::new("served:unreachable", format!("failed to connect to {address}"))
+fn unreachable(address: &str, name: &str) -> Fault {
+    Fault::new("served:unreachable", format!("failed to connect to {address}")).hint(look(address, name))
 }
 
 fn tls(address: &str, name: &str) -> Fault {
-    Fault::new("served:tls", format!("the TLS handshake with {address} for `{name}` failed"))
+    Fault::new("served:tls", format!("the TLS handshake with {address} for `{name}` failed")).hint(look(address, name))
+}
+
+fn look(address: &str, name: &str) -> String {
+    format!("see what answers there: `openssl s_client -connect {address} -servername {name}`")
 }
 
 #[cfg(test)]

@@ -49,7 +49,10 @@ fn audit(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure>
     output
         .json("audit", json!({"exit": exit as u8, "head": chain.head(), "entries": chain.entries, "findings": found}));
     let whole = if chain.breaks.is_empty() { "the chain holds" } else { "the chain is BROKEN" };
-    let counts = format!("{errors} of {} bad", counted(found.len(), "finding"));
+    let counts = match found.len() {
+        0 => "no findings".to_owned(),
+        some => format!("{}, {errors} bad", counted(some, "finding")),
+    };
     output.summary("audit", exit, &format!("{} entries, {whole}; {counts}", chain.entries.len()));
     Ok(exit)
 }

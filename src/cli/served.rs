@@ -95,7 +95,8 @@ async fn shown(session: &Session, at: &Endpoint) -> Result<Vec<Vec<u8>>, Fault> 
     let Some(hosts) = wire::hosts(&session.config) else {
         return served::chain(&at.to_string(), name, PATIENCE).await;
     };
-    let mut last = Fault::new("served:unreachable", format!("{name} has no address"));
+    let mut last = Fault::new("served:unreachable", format!("{name} has no address"))
+        .hint("add an A or AAAA record, or take the server out of `served:`");
     for address in hosts.of(name).await? {
         match served::chain(&SocketAddr::new(address, at.port).to_string(), name, PATIENCE).await {
             Err(fault) if fault.code == "served:unreachable" => last = fault,

@@ -85,7 +85,7 @@ pub fn last(session: &Session, reports: &mut Reports) -> Result<Source, Failure>
     Ok(Source { list, mode: Mode::Full, current, refused: None })
 }
 
-/// `main @ 9f2c1d0e44 signed by ann@example.com SHA256:… (3 new commits)`.
+/// `main @ 9f2c1d0e44  3 new commits`, and who signed it on a line of its own.
 pub fn line(config: &Config, list: &VerifiedList) -> String {
     let branch = config.repository.ref_name.trim_start_matches("refs/heads/");
     let signer = list.head_signer().map_or("the introduction".into(), |signer| format!("signed by {}", plain(signer)));
@@ -94,7 +94,7 @@ pub fn line(config: &Config, list: &VerifiedList) -> String {
         1 => "1 new commit".into(),
         count => format!("{count} new commits"),
     };
-    format!("{branch} @ {}  {signer}  {new}", list.commit().short())
+    format!("{branch} @ {}  {new}\n       {signer}", list.commit().short())
 }
 
 fn tell(reports: &mut Reports, list: &VerifiedList) {

@@ -11,6 +11,7 @@ use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::{settings, show};
 use crate::clock::SystemClock;
+use crate::fault::Fault;
 use crate::lineage::Stored;
 use crate::name::LineageName;
 use crate::plan::days;
@@ -64,19 +65,33 @@ fn text(inventory: &Inventory, looks: &Looks, now: OffsetDateTime, paint: Paint)
     for (name, state, stored) in &rows {
         out += &line(name, state, stored, width, now, paint);
         let not_served = looks.get(*name).filter(|_| *state == "live").into_iter().flatten();
-        let not_served = not_served.filter(|look| look.fault.is_some()).map(|look| format!("not served: {look}"));
-        for trouble in waits(inventory, name).into_iter().chain(not_served) {
+        let not_served = not_served.filter_map(|look| Some((format!("not served: {look}"), look.fault.as_ref()?)));
+        let failed = waits(inventory, name).zip(last(inventory, name));
+        for (trouble, fault) in failed.into_iter().chain(not_served) {
             out += &format!("{:<width$}  {}\n", "", paint.bad(&one_line(&trouble)));
+            out += &next(fault, width);
         }
     }
     for name in waiting {
-        let why = waits(inventory, name).unwrap_or_else(|| "no certificate yet".into());
+        let why = waits(inventory, name).unwrap_or_else(|| "no certificate yet: `countersign plan` says why".into());
         out += &format!("{name:<width$}  {}  {}\n", paint.warn("waiting"), one_line(&why));
+        out += &last(inventory, name).map(|fault| next(fault, width)).unwrap_or_default();
     }
     for (name, fault) in &inventory.broken {
         out += &format!("{name:<width$}  {}  {}\n", paint.bad("broken "), one_line(&fault.to_string()));
+        out += &next(fault, width);
     }
     out
+}
+
+/// What to do about it, below the column of the states.
+fn next(fault: &Fault, width: usize) -> String {
+    fault.hint.as_ref().map(|hint| format!("{:<width$}  hint: {}\n", "", one_line(hint))).unwrap_or_default()
+}
+
+/// What the last order failed with.
+fn last<'i>(inventory: &'i Inventory, name: &LineageName) -> Option<&'i Fault> {
+    Some(&inventory.journal.get(name)?.failures.as_ref()?.last)
 }
 
 /// What has no certificate yet, as far as the store knows: with a placeholder, or with an order that failed.

@@ -16,7 +16,7 @@ pub fn step(code: &str) -> String {
         }
         ("key", _) => "see the file that `given_keys:` names for it: PEM without a passphrase, mode 0600",
         ("program" | "exec" | "hooks", _) => "run it by hand as the user of countersign: it has to end with 0",
-        ("served", _) => "see that the server answers there: `openssl s_client -connect HOST:PORT -servername HOST`",
+        ("served", _) => "see what serves there",
         ("expiry", _) => "`countersign plan` says what the next run does about it",
         ("plan", _) => "make a new plan: `countersign plan --out FILE`",
         ("acme", _) => "what the CA says decides; the next run tries again, and `countersign status` tells when",
@@ -40,7 +40,8 @@ mod tests {
 
     #[test]
     fn a_failure_without_a_hint_of_its_own_has_the_next_step_of_its_origin() {
-        assert!(Fault::new("served:tls", "no handshake").hint.unwrap().contains("openssl s_client"));
+        let hint = Fault::new("program:failed", "it ended with 1").hint.unwrap();
+        assert!(hint.contains("by hand"), "{hint}");
     }
 
     #[test]

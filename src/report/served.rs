@@ -54,8 +54,7 @@ impl Expected<'_> {
                 _ => Ok(format!("shows version {version}")),
             };
         }
-        let found = describe_der(leaf)
-            .map_err(|fault| Fault { code: "served:malformed".into(), ..fault }.hint("see what serves there"))?;
+        let found = describe_der(leaf).map_err(|fault| Fault { code: "served:malformed".into(), ..fault })?;
         self.other(&found, now)
     }
 

@@ -177,9 +177,12 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
         for step in plan.steps.iter().filter(|step| step.action == Action::Defer) {
             let reasons: Vec<String> = step.reasons.iter().map(|reason| plain(&Reason::text(reason))).collect();
             let _ = writeln!(out, "  {} {}: {}", paint.warn("deferred "), step.lineage, reasons.join("; "));
-            for next in step.reasons.iter().filter_map(|reason| reason.next_step(&step.lineage)) {
-                out += &hint(&next, "            ");
-            }
+            let mend = step.reasons.iter().filter_map(Reason::mend);
+            out.extend(mend.map(|text| hint(text, "            ")));
+        }
+        if plan.steps.iter().flat_map(|step| &step.reasons).any(Reason::passes) {
+            let force = "countersign apply --force NAME --reason TEXT";
+            let _ = writeln!(out, "            a later run tries again by itself, `{force}` at once");
         }
     }
     for (bucket, fault) in &run.unreachable {

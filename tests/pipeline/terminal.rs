@@ -27,6 +27,21 @@ fn the_log_begins_its_own_lines_beside_the_moving_one() {
 }
 
 #[test]
+fn what_a_night_shows_fits_into_80_columns() {
+    let lab = Lab::new();
+    lab.list(&[("www", "www.example.com"), ("elsewhere", "www.elsewhere.test")]);
+    lab.run(&["apply", "--auto-approve"]);
+    for command in [&["plan"][..], &["status"], &["show", "www"], &["audit"]] {
+        // The log and the summary are one line each; digests, places and commands stay whole for whoever copies them.
+        let whole = |line: &str| line.contains('`') || line.split_whitespace().any(|word| word.len() > 50);
+        let is_kept = |line: &str| line.contains(" WARN ") || line.starts_with("countersign ") || whole(line);
+        let shown = lab.at_terminal(command);
+        let long: Vec<&str> = shown.lines().filter(|line| line.chars().count() > 80 && !is_kept(line)).collect();
+        assert_eq!(long, Vec::<&str>::new(), "{command:?}");
+    }
+}
+
+#[test]
 fn a_pipe_gets_no_carriage_return_and_no_colour() {
     let lab = Lab::new();
     lab.list(&TWO);

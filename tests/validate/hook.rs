@@ -1,4 +1,4 @@
-//! The pre-push hook of `docs/validate.md`, run by git.
+//! The pre-push hook of `docs/validate.md`, run by git, and the step of `ci/Jenkinsfile.validate`, run as Jenkins does.
 
 use std::os::unix::fs::PermissionsExt;
 
@@ -64,4 +64,27 @@ fn a_deletion_goes_through() {
     house.git(&["push", "-q", "origin", "HEAD:old"]);
     let (pushed, said) = push(&house, ":old");
     assert!(pushed, "{said}");
+}
+
+/// How the shell step of the pipeline ends for what is checked out.
+fn in_jenkins(house: &House) -> Option<i32> {
+    let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/ci/Jenkinsfile.validate")).unwrap();
+    let step = text.split("'''").nth(1).unwrap();
+    let program = Path::new(env!("CARGO_BIN_EXE_countersign")).parent().unwrap();
+    let path = std::env::join_paths([program.into(), PathBuf::from("/usr/bin"), PathBuf::from("/bin")]).unwrap();
+    let mut command = house.command(&house.path("clone"), "/bin/sh");
+    command.env("PATH", path).env("COUNTERSIGN_CONFIG", house.path("runner/countersign.yaml"));
+    command.env("BASE", "origin/main").args(["-xe", "-c", step]).output().unwrap().status.code()
+}
+
+#[test]
+fn the_pipeline_before_a_merge_is_red_for_an_unsigned_branch_and_leaves_both_reports() {
+    let house = House::new();
+    house.commit(&[("domains.yaml", &list(&["www"]))], Some("ann"));
+    assert_eq!(in_jenkins(&house), Some(0));
+    house.commit(&[("domains.yaml", &list(&["www", "evil"]))], None);
+    assert_eq!(in_jenkins(&house), Some(4));
+    for report in ["clone/report/validate.xml", "clone/report/validate.sarif"] {
+        assert!(std::fs::read_to_string(house.path(report)).unwrap().contains("S01-unsigned"), "{report}");
+    }
 }

@@ -44,7 +44,7 @@ fn last_column(line: &str, width: usize) -> usize {
     let mut found = 0;
     let mut blanks = 2;
     for (column, c) in visible(line).enumerate() {
-        if c != ' ' && blanks >= 2 && column <= width / 2 {
+        if c != ' ' && blanks >= 2 && column <= width / 3 {
             found = column;
         }
         blanks = if c == ' ' { blanks + 1 } else { 0 };

@@ -79,7 +79,7 @@ const PAGES: [Page; 22] = [
         ..PLAIN
     },
     Page { path: "docs/jenkins.md", stage: &["mkdir ~/.ssh && cp ~/lab/ann.pub jenkins.pub\n"], ..PLAIN },
-    Page { path: "docs/keys.md", stage: &[PUBLISHED], ..PLAIN },
+    Page { path: "docs/keys.md", stage: &[PUBLISHED], instead: &[PULL], ..PLAIN },
     Page { path: "docs/limits.md", ..PLAIN },
     Page { path: "docs/list.md", ..PLAIN },
     Page { path: "docs/looking.md", stage: &[PUBLISHED], ..PLAIN },
@@ -147,9 +147,10 @@ const INSTEAD: [(&str, &str); 9] = [
 ];
 
 /// What cannot be run here, and what runs it.
-const ELSEWHERE: [(&str, &str); 9] = [
+const ELSEWHERE: [(&str, &str); 10] = [
     ("countersign sandbox", "it runs below every page"),
     ("countersign ssh-gate", "tests/real/pipeline/jenkins.rs, through a real sshd"),
+    ("countersign pull --key", "tests/real/pipeline/import.rs, with a certificate of that key"),
     ("countersign import acmetool", "tests/real/pipeline/import.rs"),
     ("countersign import acme-tiny", "tests/real/pipeline/import.rs"),
     ("countersign import --dry-run certbot", "tests/real/pipeline/import.rs"),
@@ -258,6 +259,12 @@ fn follow(path: &str) {
 #[test]
 fn every_page_with_commands_is_followed() {
     let own = read("tests/operator/pages.rs");
+    let written: Vec<String> = documents().iter().flat_map(|(_, text)| commands(text)).collect();
+    for (command, what) in ELSEWHERE {
+        assert!(written.iter().any(|found| found.starts_with(command)), "no page has {command}");
+        let file = what.split([' ', ',', ';']).find(|word| word.ends_with(".rs"));
+        assert!(file.is_none_or(|file| std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join(file).exists()), "{what}");
+    }
     for (path, text) in documents() {
         // The tutorial has a test of its own, and who works on the project has ci/test.
         let is_for_users = path.starts_with("docs/") || path.ends_with("README.md");

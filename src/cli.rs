@@ -76,8 +76,7 @@ pub fn main() -> ExitCode {
     };
     let output = Output::new(&cli.global, surroundings(std::io::stdout().is_terminal()));
     if let Err(fault) = log::start(&cli.global, surroundings(std::io::stderr().is_terminal())) {
-        Failure::from(fault).show("log", &output);
-        return Exit::Failed.into();
+        return Failure::from(fault).show("log", &output).into();
     }
     // The hook has said where. The reports on disk say that the run did not complete.
     std::panic::catch_unwind(AssertUnwindSafe(|| run(cli, &output))).unwrap_or(Exit::Failed).into()

@@ -202,7 +202,7 @@ pub struct ZonePin {
 }
 
 /// A place in S3 to publish to.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
 pub struct Bucket {
     /// Its name in S3.
     pub bucket: String,

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::{Chain, Entry, Kind, Record};
 use crate::fault::Fault;
-use crate::lineage::{Origin, Provenance, Revocation, Stored};
+use crate::lineage::{Imported, Origin, Provenance, Revocation, Stored};
 use crate::name::{Digest, LineageName};
 use crate::outcome::{Outcome, Revoking};
 use crate::plan::{Action, Plan, Reason, Step};
@@ -85,6 +85,17 @@ pub fn account(what: &str) -> Record {
 /// An operator makes an earlier version live again. Written before it is.
 pub fn rolling_back(to: &Stored, reason: &str) -> Record {
     Record { result: Some(clip(reason)), ..of_version(to, Kind::RolledBack) }
+}
+
+/// Somebody else's certificate waits for the list.
+pub fn imported(imported: &Imported) -> Record {
+    Record {
+        lineage: Some(imported.lineage.clone()),
+        names: imported.facts.identifiers.clone(),
+        serial: Some(imported.facts.serial.clone()),
+        result: Some(format!("from {}", imported.from)),
+        ..Record::new(Kind::Imported)
+    }
 }
 
 /// Old versions were deleted by the rule of the runner.

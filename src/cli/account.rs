@@ -4,18 +4,19 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::audit::record;
 use crate::ca::{self, AcmeCa};
 use crate::cli::args::{Account as Args, AccountCommand, Global, ImportAccount, RegisterAccount, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, counted};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::runtime::runtime;
 use crate::cli::session::Session;
-use crate::cli::{ask, record, settings, wire};
+use crate::cli::{ask, settings, wire};
 use crate::clock::SystemClock;
 use crate::fault::{Fault, Retry};
-use crate::port::{Accounts, Bucket, Clock};
+use crate::port::{Accounts, Clock};
 use crate::report::terminal::plain;
 use crate::secret::Secret;
 use crate::store::{FileStore, write};
@@ -51,11 +52,11 @@ fn show(global: &Global, only: Option<&str>, output: &Output) -> Result<Ended, F
         output.text(&text);
         shown.push(value);
     }
-    let count = shown.len();
     let exit = if failed == 0 { Exit::Done } else { Exit::Failed };
-    output.json("account", json!({"exit": exit as u8, "accounts": shown}));
     let bad = if failed > 0 { format!(", {failed} not in order") } else { String::new() };
-    Ok(Ended::new(exit, format!("{count} account{}{bad}", if count == 1 { "" } else { "s" })))
+    let summary = counted(shown.len(), "account") + &bad;
+    output.json("account", json!({"exit": exit as u8, "accounts": shown}));
+    Ok(Ended::new(exit, summary))
 }
 
 type Asked = Result<Option<ca::AccountState>, Fault>;
@@ -99,7 +100,7 @@ fn register(global: &Global, args: &RegisterAccount, output: &Output, reports: &
         output.error(&format!("Registering means to agree to {}\n", plain(terms)));
     }
     let url = session.block_on(ca.register())?;
-    record::account(&session, &format!("registered {url} at {}", args.authority))?;
+    session.note(&[record::account(&format!("registered {url} at {}", args.authority))])?;
     output.json("account", json!({"exit": 0, "authority": args.authority, "url": url, "terms_of_service": terms}));
     let out = args.out.as_ref().map(|file| format!("; its key is in {} too", file.display())).unwrap_or_default();
     Ok(Ended::new(Exit::Done, format!("registered {}{out}", plain(&url))))
@@ -132,7 +133,7 @@ fn import(global: &Global, args: &ImportAccount, output: &Output, reports: &mut 
         ask::confirmed(&question, args.auto_approve, output)?;
     }
     let url = session.block_on(ca.import_account(&key))?;
-    record::account(&session, &format!("imported {url} at {}", args.authority))?;
+    session.note(&[record::account(&format!("imported {url} at {}", args.authority))])?;
     output.json("account", json!({"exit": 0, "authority": args.authority, "url": url, "key_changed": changes}));
     let note = if changes {
         "it has a new P-256 key, the imported one is worth nothing any more"
@@ -162,7 +163,7 @@ fn read_key(session: &Session, from: &str) -> Result<Secret, Fault> {
 fn key_change(global: &Global, authority: &str, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {
     let (session, ca) = open(global, authority, "account key-change", reports)?;
     let url = session.block_on(ca.change_key())?;
-    record::account(&session, &format!("another key for {url} at {authority}"))?;
+    session.note(&[record::account(&format!("another key for {url} at {authority}"))])?;
     output.json("account", json!({"exit": 0, "authority": authority, "url": url}));
     Ok(Ended::new(Exit::Done, format!("{} has a new key", plain(&url))))
 }
@@ -183,7 +184,7 @@ fn deactivate(
     );
     ask::confirmed(&question, auto_approve, output)?;
     let url = session.block_on(ca.deactivate_account())?;
-    record::account(&session, &format!("deactivated {url} at {authority}"))?;
+    session.note(&[record::account(&format!("deactivated {url} at {authority}"))])?;
     output.json("account", json!({"exit": 0, "authority": authority, "url": url}));
     Ok(Ended::new(Exit::Done, format!("{} is deactivated, the store has forgotten it", plain(&url))))
 }

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::apply::{self, Applied, Ports};
+use crate::apply::{self, Applied, Ports, Pruned};
+use crate::audit;
 use crate::cli::args::{Apply as Args, Global, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -120,7 +121,8 @@ fn end(
     output: &Output,
     refused: Option<Failure>,
 ) -> Result<Ended, Failure> {
-    record::pruned(session, &applied.pruned)?;
+    let pruned = |one: &Pruned| audit::record::pruned(&one.lineage, one.bucket.as_deref(), &one.versions);
+    session.note(&applied.pruned.iter().map(pruned).collect::<Vec<_>>())?;
     let applied =
         report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind, revoked: applied.revoked };
     reports.run.applied = Some(applied.clone());

@@ -16,23 +16,17 @@ use crate::port::{Inventory, Store};
 use crate::report::stamp;
 use crate::report::terminal::{self, Paint, plain};
 use crate::store::FileStore;
+use crate::trust::TrustRoot;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    match audit(global, args, output) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.show("audit", output);
-            output.summary("audit", failure.exit, &failure.summary());
-            failure.exit
-        }
-    }
+    audit(global, args, output).unwrap_or_else(|failure| failure.end("audit", output))
 }
 
 fn audit(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
     let config = settings::load(global)?;
     let store = FileStore::open_read_only(&config.state)?;
     let (chain, inventory) = (store.audit()?, store.observe()?);
-    let mut found = offline(&config, &chain, &inventory)?;
+    let mut found = offline(&source::trust_root(&config)?, &chain, &inventory);
     if args.online {
         found.extend(runtime()?.block_on(online(&config, &chain, &inventory)));
     } else if !config.buckets.is_empty() {
@@ -58,12 +52,11 @@ fn audit(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure>
 }
 
 /// What the store alone shows.
-pub fn offline(config: &Config, chain: &Chain, inventory: &Inventory) -> Result<Vec<Finding>, Failure> {
-    let root = source::trust_root(config)?;
+pub fn offline(root: &TrustRoot, chain: &Chain, inventory: &Inventory) -> Vec<Finding> {
     let mut found = findings::chain(chain);
     found.extend(findings::signers(inventory, &root.signers, &root.revoked));
     found.extend(findings::folders(chain, inventory));
-    Ok(found)
+    found
 }
 
 /// What the buckets show. One that cannot be looked at is a finding too.
@@ -101,7 +94,7 @@ fn line(entry: &Entry, paint: Paint) -> String {
 }
 
 /// One finding for people.
-pub fn finding_text(finding: &Finding, paint: Paint) -> String {
+fn finding_text(finding: &Finding, paint: Paint) -> String {
     let word = match finding.severity {
         Severity::Error => paint.bad("FINDING"),
         Severity::Warning => paint.warn("note   "),

@@ -21,13 +21,7 @@ certificates:
 ";
 
 pub fn run(args: &Args, output: &Output) -> Exit {
-    match demo(args, output) {
-        Ok(()) => Exit::Done,
-        Err(failure) => {
-            failure.show("demo", output);
-            failure.exit
-        }
-    }
+    demo(args, output).map_or_else(|failure| failure.show("demo", output), |()| Exit::Done)
 }
 
 fn demo(args: &Args, output: &Output) -> Result<(), Failure> {

@@ -46,10 +46,7 @@ fn unknown(id: &str, output: &Output) -> Exit {
         false => format!("did you mean {}?", similar.join(", ")),
     };
     let fault = Fault::new("run:rule", format!("there is no rule `{}`", plain(id))).hint(hint);
-    let failure = Failure::new(Exit::Usage, Check::Completed, fault);
-    failure.show("explain", output);
-    output.summary("explain", failure.exit, &failure.summary());
-    failure.exit
+    Failure::new(Exit::Usage, Check::Completed, fault).end("explain", output)
 }
 
 fn text(rule: &Rule, paint: Paint) -> String {

@@ -9,6 +9,7 @@ use crate::cli::args::{Export as Args, Global};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
+use crate::cli::session::no_lineage;
 use crate::cli::settings;
 use crate::clock::SystemClock;
 use crate::export::{Account, Export, FORMAT, Kept, Rest, Waiting};
@@ -23,14 +24,7 @@ use crate::store::{Document, FileStore, write};
 pub const FILE: &str = "EXPORT.json";
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    match export(global, args, output) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.show("export", output);
-            output.summary("export", failure.exit, &failure.summary());
-            failure.exit
-        }
-    }
+    export(global, args, output).unwrap_or_else(|failure| failure.end("export", output))
 }
 
 fn export(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
@@ -61,13 +55,7 @@ fn moment(store: &FileStore) -> Result<(String, Option<Value>), Fault> {
 }
 
 fn names(texts: &[String]) -> Result<BTreeSet<LineageName>, Fault> {
-    texts.iter().map(|text| LineageName::parse(text).map_err(|error| none(text).caused_by(&error))).collect()
-}
-
-fn none(text: &str) -> Fault {
-    Fault::new("store:no-lineage", format!("the store holds no lineage `{}`", plain(text)))
-        .hint("`countersign status` lists the names")
-        .retry(Retry::Never)
+    texts.iter().map(|text| LineageName::parse(text).map_err(|error| no_lineage(text).caused_by(&error))).collect()
 }
 
 /// A lineage as the store has it.
@@ -99,7 +87,7 @@ fn chosen<'a>(inventory: &'a Inventory, names: &BTreeSet<LineageName>) -> Result
         .collect();
     let known = |name: &&LineageName| held.contains_key(name) || inventory.imported.contains_key(name);
     match names.iter().find(|name| !known(name)) {
-        Some(name) => Err(none(name.as_str())),
+        Some(name) => Err(no_lineage(name.as_str())),
         None => Ok(held.into_values().collect()),
     }
 }

@@ -27,12 +27,20 @@ impl Failure {
     }
 
     /// Shows it on standard error, and ends the JSON: with the summary of an apply, or with the only object.
-    pub fn show(&self, command: &str, output: &Output) {
+    pub fn show(&self, command: &str, output: &Output) -> Exit {
         output.error(&self.details);
         output.fault(&self.fault);
         if command == "apply" || !output.has_answered() {
             output.json(if command == "apply" { "summary" } else { command }, self.to_json());
         }
+        self.exit
+    }
+
+    /// Ends a command that writes no report: shows it, with the summary line.
+    pub fn end(&self, command: &str, output: &Output) -> Exit {
+        self.show(command, output);
+        output.summary(command, self.exit, &self.summary());
+        self.exit
     }
 
     pub fn to_json(&self) -> Value {

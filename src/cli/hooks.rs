@@ -132,14 +132,13 @@ impl Command {
         let title = format!("hooks/{}", event.as_str());
         Self { id: Digest::of(title.as_bytes()), title, what: What::Script(event, script) }
     }
-}
 
-impl Command {
     /// A script that does not start is not a matter of its path.
     fn advise(&self, fault: Fault) -> Fault {
         match self.what {
             What::Script(..) if fault.code == "program:unusable" => fault.hint(
-                "see that its first line names its interpreter (`#!/bin/sh`), and that TMPDIR is a folder where files may                  be executed",
+                "see that its first line names its interpreter (`#!/bin/sh`), and that TMPDIR is a folder where files may \
+                 be executed",
             ),
             _ => fault,
         }

@@ -11,6 +11,7 @@ use crate::cli::args::{Global, IamPolicy as Args, IamRole};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::session::parse_name;
 use crate::cli::settings;
 use crate::config::{Bucket, Config, Route53, ZonePin};
 use crate::fault::Fault;
@@ -27,17 +28,14 @@ const GUARDS: [&str; 5] = [
 ];
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    match settings::load(global).and_then(|config| policy(&config, args)) {
-        Ok(policy) => {
-            output.exactly(&format!("{policy:#}\n"));
-            output.json("iam-policy", json!({"exit": 0, "policy": policy}));
-            Exit::Done
-        }
-        Err(failure) => {
-            failure.show("iam-policy", output);
-            failure.exit
-        }
-    }
+    iam_policy(global, args, output).unwrap_or_else(|failure| failure.show("iam-policy", output))
+}
+
+fn iam_policy(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
+    let policy = policy(&settings::load(global)?, args)?;
+    output.exactly(&format!("{policy:#}\n"));
+    output.json("iam-policy", json!({"exit": 0, "policy": policy}));
+    Ok(Exit::Done)
 }
 
 fn policy(config: &Config, args: &Args) -> Result<Value, Failure> {
@@ -45,19 +43,12 @@ fn policy(config: &Config, args: &Args) -> Result<Value, Failure> {
         IamRole::Route53 => route53(&config.dns.route53, args.assume_role.as_deref())?,
         IamRole::S3 => buckets(config, args)?.into_values().flat_map(publisher).collect(),
         IamRole::Consumer => {
-            let lineage = lineage(args.lineage.as_deref().unwrap_or_default())?;
+            let lineage = parse_name(args.lineage.as_deref().unwrap_or_default())?;
             buckets(config, args)?.into_values().flat_map(|bucket| consumer(bucket, &lineage)).collect()
         }
         IamRole::Validate => vec![json!({"Sid": "NeedsNothing", "Effect": "Deny", "Action": "*", "Resource": "*"})],
     };
     Ok(json!({"Version": "2012-10-17", "Statement": statements}))
-}
-
-fn lineage(name: &str) -> Result<LineageName, Failure> {
-    LineageName::parse(name).map_err(|error| {
-        let fault = Fault::new("run:name", format!("`{name}` is not the name of a lineage")).caused_by(&error);
-        Failure::new(Exit::Usage, Check::Completed, fault)
-    })
 }
 
 fn buckets<'c>(config: &'c Config, args: &Args) -> Result<BTreeMap<&'c String, &'c Bucket>, Failure> {

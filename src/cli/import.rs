@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::audit::{Kind, Record};
+use crate::audit::record;
 use crate::cli::args::{Global, Import as Args, ImportFrom, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -199,14 +199,7 @@ fn take_over(take: Take, place: &mut Place) -> Result<&'static str, Fault> {
     let (imported, pems) = *taken;
     if let Some(session) = &place.session {
         session.store.add_imported(&imported, &pems)?;
-        let record = Record {
-            lineage: Some(imported.lineage.clone()),
-            names: imported.facts.identifiers.clone(),
-            serial: Some(imported.facts.serial.clone()),
-            result: Some(format!("from {}", imported.from)),
-            ..Record::new(Kind::Imported)
-        };
-        session.store.append_audit(&[record], session.clock.now())?;
+        session.note(&[record::imported(&imported)])?;
     }
     place.inventory.imported.insert(imported.lineage.clone(), imported);
     Ok("imported")

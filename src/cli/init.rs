@@ -26,20 +26,10 @@ use crate::trust::{AllowedSigners, Policy};
 const NO_COMMIT: &str = "0000000000000000000000000000000000000000";
 
 pub fn run(args: &Args, output: &Output) -> Exit {
-    match init(args, output) {
-        Ok(next) => {
-            output.text(&next);
-            Exit::Done
-        }
-        Err(failure) => {
-            failure.show("init", output);
-            output.summary("init", failure.exit, &failure.summary());
-            failure.exit
-        }
-    }
+    init(args, output).unwrap_or_else(|failure| failure.end("init", output))
 }
 
-fn init(args: &Args, output: &Output) -> Result<String, Failure> {
+fn init(args: &Args, output: &Output) -> Result<Exit, Failure> {
     let dir = empty(&args.dir)?;
     let answers = answers::collect(args, output)?;
     check(&answers)?;
@@ -60,7 +50,8 @@ fn init(args: &Args, output: &Output) -> Result<String, Failure> {
     for (name, text) in files::runner(&answers, introduction.as_str()) {
         write::file(&runner.join(name), text.as_bytes(), write::PRIVATE)?;
     }
-    Ok(files::next(&repo, &runner))
+    output.text(&files::next(&repo, &runner));
+    Ok(Exit::Done)
 }
 
 /// Nothing of anybody is overwritten.

@@ -18,14 +18,7 @@ pub fn run(args: &Args, output: &Output) -> Exit {
         None => page(&command).map(|page| output.exactly(&page)),
         Some(folder) => pages(command, folder),
     };
-    match done {
-        Ok(()) => Exit::Done,
-        Err(fault) => {
-            let failure = Failure::from(fault);
-            failure.show("man", output);
-            failure.exit
-        }
-    }
+    done.map_or_else(|fault| Failure::from(fault).show("man", output), |()| Exit::Done)
 }
 
 /// Without `help`, which says of itself what the pages say.

@@ -27,14 +27,7 @@ struct Row {
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
     let rows = wanted(global, args).and_then(|wanted| pull_all(&wanted, output));
-    match rows {
-        Ok(rows) => end(&rows, output),
-        Err(failure) => {
-            failure.show("pull", output);
-            output.summary("pull", failure.exit, &failure.summary());
-            failure.exit
-        }
-    }
+    rows.map_or_else(|failure| failure.end("pull", output), |rows| end(&rows, output))
 }
 
 fn wanted(global: &Global, args: &Args) -> Result<Pull, Failure> {
@@ -67,9 +60,7 @@ fn of_flags(args: &Args, names: BTreeSet<LineageName>) -> Result<Pull, Failure> 
         profile: place.profile.clone(),
         endpoint: place.endpoint.clone(),
         expected_owner: place.expected_owner.clone(),
-        kms_key: None,
-        flat: None,
-        keep: None,
+        ..Bucket::default()
     };
     let reload = Reload { argv: args.reload.clone(), timeout: args.reload_timeout };
     let timeout = args.served_timeout;

@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::apply::{Pruned, Target};
-use crate::audit::{Chain, Head, Record, copy, findings, record};
+use crate::apply::Target;
+use crate::audit::{Chain, Head, copy, findings, record};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::fault::{Fault, Retry};
-use crate::lineage::{Revocation, Stored};
-use crate::name::LineageName;
-use crate::outcome::Revoking;
 use crate::plan::Plan;
 use crate::port::Bucket;
 use crate::report::{Applied, Check};
@@ -20,14 +17,14 @@ use crate::store::FileStore;
 use crate::trust::{Refused, TrustState, VerifiedList};
 
 /// The rule that both the trust state and the log can break.
-const ROLLBACK: &str = "X01-state-rollback";
+pub const ROLLBACK: &str = "X01-state-rollback";
 
 /// The buckets that keep a copy of the log's end.
 pub type Buckets = BTreeMap<String, Arc<dyn Bucket>>;
 
 /// Writes down a state that the log does not know yet: a run was cut short.
 pub fn catch_up(session: &Session, state: &TrustState) -> Result<(), Failure> {
-    append(session, &[record::verified(state, None)]).map(drop)
+    Ok(session.note(&[record::verified(state, None)]).map(drop)?)
 }
 
 /// Refuses a trust state that is older than the log. Says whether the log knows it.
@@ -59,21 +56,21 @@ pub fn verified(
     reports: &mut Reports,
 ) -> Result<(), Failure> {
     let key = |state: &TrustState| (state.last_verified.clone(), state.trust_root.clone());
-    let news: Vec<Record> = if before.map(key) == Some(key(list.state())) {
+    let news = if before.map(key) == Some(key(list.state())) {
         Vec::new()
     } else {
         vec![record::verified(list.state(), list.policy())]
     };
-    let head = append(session, &news)?;
+    let head = session.note(&news)?;
     tell(reports, head.as_ref());
     Ok(())
 }
 
 /// A head was refused. A log that cannot be written does not change the verdict.
 pub fn refused(session: &Session, refused: &Refused, reports: &mut Reports) {
-    match append(session, &[record::refused(refused)]) {
+    match session.note(&[record::refused(refused)]) {
         Ok(head) => tell(reports, head.as_ref()),
-        Err(failure) => tracing::warn!("the refusal is not in the audit log: {}", failure.fault),
+        Err(fault) => tracing::warn!("the refusal is not in the audit log: {fault}"),
     }
 }
 
@@ -91,7 +88,7 @@ pub async fn before(session: &Session, plan: &Plan, limits_forced: bool, buckets
             Ok(_) => {}
         }
     }
-    append(session, &record::intent(plan, limits_forced)).map(drop)
+    Ok(session.note(&record::intent(plan, limits_forced)).map(drop)?)
 }
 
 /// After the last publish: writes down what became of it, and copies the end of the log into the buckets.
@@ -108,7 +105,7 @@ pub async fn after(
     let results = run.plan.as_ref().map(|plan| record::results(&chain, plan, &applied.outcomes, &run.inventory));
     let mut results = results.unwrap_or_default();
     results.extend(applied.revoked.iter().map(record::revoked));
-    append(session, &results)?;
+    session.note(&results)?;
     let chain = session.store.audit()?;
     tell(reports, chain.head());
     let stop = session.signals.orderly();
@@ -120,43 +117,8 @@ pub async fn after(
     Ok(chain.head().cloned())
 }
 
-/// A revocation is about to be asked for.
-pub fn revoking(session: &Session, lineage: &LineageName, revocation: &Revocation) -> Result<(), Failure> {
-    append(session, &[record::revoking(lineage, revocation)]).map(drop)
-}
-
-/// What became of it.
-pub fn revoked(session: &Session, revoking: &Revoking) -> Result<(), Failure> {
-    append(session, &[record::revoked(revoking)]).map(drop)
-}
-
-/// Old versions were deleted.
-pub fn pruned(session: &Session, pruned: &[Pruned]) -> Result<(), Failure> {
-    let record = |one: &Pruned| record::pruned(&one.lineage, one.bucket.as_deref(), &one.versions);
-    append(session, &pruned.iter().map(record).collect::<Vec<_>>()).map(drop)
-}
-
-/// An operator goes back to an earlier version.
-pub fn rolling_back(session: &Session, to: &Stored, reason: &str) -> Result<(), Failure> {
-    append(session, &[record::rolling_back(to, reason)]).map(drop)
-}
-
-/// A version stands in a bucket, or did not come there.
-pub fn published(session: &Session, stored: &Stored, bucket: &str, fault: Option<&Fault>) -> Result<(), Failure> {
-    append(session, &[record::published(stored, bucket, fault)]).map(drop)
-}
-
-/// An account was made, taken over, given another key or given up.
-pub fn account(session: &Session, what: &str) -> Result<(), Failure> {
-    append(session, &[record::account(what)]).map(drop)
-}
-
 pub fn buckets(targets: &BTreeMap<String, Target>) -> Buckets {
     targets.iter().map(|(name, target)| (name.clone(), target.bucket.clone())).collect()
-}
-
-fn append(session: &Session, records: &[Record]) -> Result<Option<Head>, Failure> {
-    Ok(session.store.append_audit(records, session.clock.now())?)
 }
 
 fn tell(reports: &mut Reports, head: Option<&Head>) {

@@ -5,8 +5,6 @@
 mod bucket;
 mod document;
 
-use std::collections::BTreeSet;
-
 use serde_json::{Value, json};
 
 use crate::audit::{Kind, Record};
@@ -15,13 +13,12 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::{Output, counted};
 use crate::cli::reports::{Ended, Reports, reported};
-use crate::cli::session::Session;
+use crate::cli::session::{Session, parse_name};
 use crate::fault::{Fault, Retry};
 use crate::lineage::foreign::check_foreign;
 use crate::lineage::{Meta, Pems, Revoked, Stored};
 use crate::name::LineageName;
 use crate::port::{Inventory, Store};
-use crate::report::Check;
 use crate::report::terminal::{self, plain};
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
@@ -60,7 +57,7 @@ enum Became {
 }
 
 fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {
-    let names = names(&args.words())?;
+    let names = args.words().iter().map(|name| parse_name(name)).collect::<Result<_, _>>()?;
     let session = Session::open(global, "restore", reports)?;
     let rows = match &args.from_bucket {
         Some(bucket) => bucket::restore(&session, bucket, &names, reports)?,
@@ -80,16 +77,6 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     output.json("restore", json!({"exit": exit as u8, "lineages": rows.iter().map(object).collect::<Vec<_>>()}));
     let kept = rows.len() - restored - failed;
     Ok(Ended::new(exit, format!("{} restored, {kept} kept as they are, {failed} failed", counted(restored, "lineage"))))
-}
-
-fn names(texts: &[String]) -> Result<BTreeSet<LineageName>, Failure> {
-    let parse = |text: &String| {
-        LineageName::parse(text).map_err(|error| {
-            let fault = Fault::new("run:name", format!("`{}` is not the name of a lineage", plain(text)));
-            Failure::new(Exit::Usage, Check::Completed, fault.caused_by(&error))
-        })
-    };
-    texts.iter().map(parse).collect()
 }
 
 fn text(row: &Row) -> String {
@@ -172,7 +159,7 @@ fn put(session: &Session, version: &Version) -> Result<Stored, Fault> {
         result: Some(format!("from {}", version.from)),
         ..Record::new(Kind::Restored)
     };
-    store.append_audit(&[record], session.clock.now())?;
+    session.note(&[record])?;
     let stored = store.restore(meta.clone(), &version.pems)?;
     for (bucket, etag) in version.published.iter().filter(|_| stored.meta.version == meta.version) {
         store.record_published(&stored, bucket, etag)?;

@@ -4,13 +4,14 @@ use serde_json::json;
 
 use crate::apply::kept_key;
 use crate::apply::revoke::{Through, revoke};
+use crate::audit::record;
 use crate::cli::args::{Global, Report, Revoke as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::reports::{Ended, Reports, reported};
-use crate::cli::session::Session;
-use crate::cli::{ask, record, wire};
+use crate::cli::session::{Session, no_lineage};
+use crate::cli::{ask, wire};
 use crate::fault::{Fault, Retry};
 use crate::journal::{self, Entry};
 use crate::lineage::{Revocation, RevocationReason, Stored};
@@ -55,12 +56,12 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     }
     entry.revocations.extend(all.iter().cloned());
     for revocation in &all {
-        record::revoking(&session, lineage, revocation)?;
+        session.note(&[record::revoking(lineage, revocation)])?;
     }
     session.store.write_entry(&entry)?;
     let told = session.block_on(tell(&session, &mut entry))?;
     for revoking in &told {
-        record::revoked(&session, revoking)?;
+        session.note(&[record::revoked(revoking)])?;
         output.text(&terminal::revoked(revoking, output.paint));
     }
     let own = told.into_iter().find(|revoking| revoking.revocation.version == version);
@@ -108,11 +109,7 @@ fn outdoes(reason: RevocationReason, before: RevocationReason) -> bool {
 }
 
 fn chosen(session: &Session, inventory: &Inventory, args: &Args) -> Result<Stored, Fault> {
-    let none = || {
-        Fault::new("store:no-lineage", format!("the store holds no lineage `{}`", plain(&args.lineage)))
-            .hint("`countersign status` lists the names")
-            .retry(Retry::Never)
-    };
+    let none = || no_lineage(&args.lineage);
     let name = LineageName::parse(&args.lineage).map_err(|error| none().caused_by(&error))?;
     if let Some(fault) = inventory.broken.get(&name) {
         return Err(fault.clone());

@@ -7,13 +7,14 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use crate::apply::publish::publish;
+use crate::audit::record;
 use crate::cli::args::{Global, Report, Rollback as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::{Session, parse_name};
-use crate::cli::{ask, observe, record, wire};
+use crate::cli::{ask, observe, wire};
 use crate::fault::{Fault, Retry};
 use crate::lineage::{Stored, earlier};
 use crate::name::LineageName;
@@ -37,13 +38,13 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let which = format!("version {to} again, serial {}, until {}", facts.serial, facts.not_after.date());
     ask::confirmed(&format!("{lineage} is at version {from}. Use {which}?"), args.auto_approve, output)?;
 
-    record::rolling_back(&session, chosen, &args.reason)?;
+    session.note(&[record::rolling_back(chosen, &args.reason)])?;
     let stored = session.store.redeploy(&lineage, to)?;
     let version = stored.meta.version;
     output.text(&format!("{lineage}  version {version} is live: {which}\n"));
     let published = session.block_on(publish_all(&session, &stored, live))?;
     for (bucket, fault) in &published {
-        record::published(&session, &stored, bucket, fault.as_ref())?;
+        session.note(&[record::published(&stored, bucket, fault.as_ref())])?;
         output.text(&line(bucket, version, fault.as_ref()));
     }
     let failed = published.values().any(Option::is_some);

@@ -34,13 +34,7 @@ const ZONE: (&str, &str) = ("ZSANDBOX1", "example.com");
 const BUCKET: &str = "sandbox-certs";
 
 pub fn run(args: &Args, output: &Output) -> Exit {
-    match serve(args, output) {
-        Ok(()) => Exit::Done,
-        Err(failure) => {
-            failure.show("sandbox", output);
-            failure.exit
-        }
-    }
+    serve(args, output).map_or_else(|failure| failure.show("sandbox", output), |()| Exit::Done)
 }
 
 fn serve(args: &Args, output: &Output) -> Result<(), Failure> {

@@ -16,19 +16,10 @@ use crate::report::Check;
 const HOUR: i64 = 2;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    match schedule(global, args) {
-        Ok(text) => {
-            output.exactly(&text);
-            Exit::Done
-        }
-        Err(failure) => {
-            failure.show("schedule", output);
-            failure.exit
-        }
-    }
+    schedule(global, args, output).unwrap_or_else(|failure| failure.show("schedule", output))
 }
 
-fn schedule(global: &Global, args: &Args) -> Result<String, Failure> {
+fn schedule(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {
     let config = settings::load(global)?;
     let file = settings::file(global).and_then(|file| std::path::absolute(file).ok());
     let file = file.ok_or_else(|| {
@@ -48,10 +39,11 @@ fn schedule(global: &Global, args: &Args) -> Result<String, Failure> {
         plain(&word)?;
     }
     plain(&job.user)?;
-    match args.kind {
-        ScheduleKind::Cron => job.cron(),
-        ScheduleKind::Systemd => Ok(job.systemd()),
-    }
+    output.exactly(&match args.kind {
+        ScheduleKind::Cron => job.cron()?,
+        ScheduleKind::Systemd => job.systemd(),
+    });
+    Ok(Exit::Done)
 }
 
 /// Everybody who runs at the full hour meets everybody else at the CA.

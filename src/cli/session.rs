@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::Arc;
 
+use crate::audit::{Head, Record};
 use crate::cli::args::{Global, Selection};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
@@ -14,11 +15,12 @@ use crate::cli::signals::Signals;
 use crate::cli::source::Source;
 use crate::clock::SystemClock;
 use crate::config::Config;
-use crate::fault::Fault;
+use crate::fault::{Fault, Retry};
 use crate::name::LineageName;
 use crate::plan::{Choices, Limits};
 use crate::port::{Clock, Inventory};
 use crate::report::Check;
+use crate::report::terminal::plain;
 use crate::store::FileStore;
 use crate::store::lock::Lock;
 
@@ -49,6 +51,11 @@ impl Session {
         self.runtime.block_on(work)
     }
 
+    /// Writes into the audit log.
+    pub fn note(&self, records: &[Record]) -> Result<Option<Head>, Fault> {
+        self.store.append_audit(records, self.clock.now())
+    }
+
     pub fn limits(&self) -> Limits {
         let limits = &self.config.limits;
         Limits { max_changed_percent: limits.max_changed_percent, min_lineages: limits.min_lineages as usize }
@@ -69,9 +76,17 @@ impl Session {
     }
 }
 
+/// The store has nothing by this name.
+pub fn no_lineage(text: &str) -> Fault {
+    Fault::new("store:no-lineage", format!("the store holds no lineage `{}`", plain(text)))
+        .hint("`countersign status` lists the names")
+        .retry(Retry::Never)
+}
+
+/// The name of a lineage, from the command line.
 pub fn parse_name(text: &str) -> Result<LineageName, Failure> {
     LineageName::parse(text).map_err(|error| {
-        let fault = Fault::new("run:name", format!("`{text}` is not the name of a lineage")).caused_by(&error);
+        let fault = Fault::new("run:name", format!("`{}` is not the name of a lineage", plain(text))).caused_by(&error);
         Failure::new(Exit::Usage, Check::Completed, fault.hint("`countersign status` lists the names"))
     })
 }

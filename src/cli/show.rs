@@ -10,6 +10,7 @@ use crate::cli::args::{Global, Show as Args};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
+use crate::cli::session::no_lineage;
 use crate::cli::{settings, status, wire};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -24,18 +25,10 @@ use crate::port::{Clock, Inventory, RenewalInfo, Store};
 use crate::report::finding::one_line;
 use crate::report::served::{Look, Looks};
 use crate::report::stamp;
-use crate::report::terminal::plain;
 use crate::store::{Document, FileStore};
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    match show(global, args, output) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.show("show", output);
-            output.summary("show", failure.exit, &failure.summary());
-            failure.exit
-        }
-    }
+    show(global, args, output).unwrap_or_else(|failure| failure.end("show", output))
 }
 
 /// Everything that is known about a lineage.
@@ -112,11 +105,7 @@ fn pending(inventory: &Inventory, stored: &Stored) -> Option<Revocation> {
 }
 
 fn find(inventory: &Inventory, text: &str) -> Result<(LineageName, &'static str, Stored), Fault> {
-    let none = || {
-        Fault::new("store:no-lineage", format!("the store holds no lineage `{}`", plain(text)))
-            .hint("`countersign status` lists the names")
-            .retry(Retry::Never)
-    };
+    let none = || no_lineage(text);
     let name = LineageName::parse(text).map_err(|error| none().caused_by(&error))?;
     if let Some(fault) = inventory.broken.get(&name) {
         return Err(fault.clone());

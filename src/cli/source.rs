@@ -183,7 +183,7 @@ pub fn look_up_state(store: &FileStore, root: &TrustRoot) -> Result<(Option<Trus
     if state.is_none() {
         let inventory = store.observe()?;
         if !inventory.live.is_empty() || !inventory.stash.is_empty() {
-            let fault = Fault::new("X01-state-rollback", "the store holds lineages, but its trust-state.json is gone")
+            let fault = Fault::new(record::ROLLBACK, "the store holds lineages, but its trust-state.json is gone")
                 .hint(format!(
                     "restore trust-state.json from the backup of the store; the introduction is {}",
                     root.introduction
@@ -312,11 +312,15 @@ fn check(rule: RuleId) -> Check {
         | RuleId::Certificate
         | RuleId::Revoked
         | RuleId::Expired
-        | RuleId::ForgeKey => Check::SignerAllowed,
-        RuleId::Threshold | RuleId::Scope | RuleId::EveryRule => Check::SignerAllowed,
-        RuleId::Replay | RuleId::Untrusted | RuleId::Legacy | RuleId::Count | RuleId::ApprovalExpired => {
-            Check::SignerAllowed
-        }
+        | RuleId::ForgeKey
+        | RuleId::Threshold
+        | RuleId::Scope
+        | RuleId::EveryRule
+        | RuleId::Replay
+        | RuleId::Untrusted
+        | RuleId::Legacy
+        | RuleId::Count
+        | RuleId::ApprovalExpired => Check::SignerAllowed,
         RuleId::Rollback | RuleId::Freeze => Check::NoRollback,
         RuleId::InvalidList | RuleId::NoList => Check::ListValid,
         _ => Check::Signature,

@@ -57,10 +57,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         }),
         None => answer(global, output),
     };
-    done.unwrap_or_else(|failure| {
-        failure.show("ssh-gate", output);
-        failure.exit
-    })
+    done.unwrap_or_else(|failure| failure.show("ssh-gate", output))
 }
 
 fn answer(global: &Global, output: &Output) -> Result<Exit, Failure> {

@@ -24,14 +24,7 @@ use crate::store::FileStore;
 use crate::yaml::duration;
 
 pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
-    match status(global, args, output) {
-        Ok(exit) => exit,
-        Err(failure) => {
-            failure.show("status", output);
-            output.summary("status", failure.exit, &failure.summary());
-            failure.exit
-        }
-    }
+    status(global, args, output).unwrap_or_else(|failure| failure.end("status", output))
 }
 
 fn status(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure> {

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::cli::exit::Exit;
+use crate::cli::output::summary_line;
 use crate::cli::runtime::runtime;
 use crate::config::{Notify, read};
 use crate::fault::Fault;
@@ -53,7 +54,7 @@ fn post(url: String, news: &Value) -> Result<(), Fault> {
 /// `text` is what chat programs show; the rest is for programs.
 fn news(run: &Run, exit: Exit, summary: &str) -> Value {
     let failed: Vec<Value> = run.cases().iter().filter_map(failure).collect();
-    let line = format!("countersign apply: {} (exit {}): {summary}", exit.word(), exit as u8);
+    let line = summary_line("apply", exit, summary);
     let lines = failed.iter().take(10).filter_map(|one| one["text"].as_str());
     let text = std::iter::once(line.as_str()).chain(lines).collect::<Vec<_>>().join("\n");
     json!({"version": 1, "exit": exit as u8, "summary": summary, "failed": failed, "text": text})

@@ -232,21 +232,10 @@ async fn access_key(aws: Aws<'_>) -> Result<String, Fault> {
 }
 
 /// Any bucket by its name in S3, by the credentials that the configuration has for it.
-pub async fn bucket(config: &Config, name: &str) -> S3Bucket {
-    let known = config.buckets.values().find(|bucket| bucket.bucket == name);
-    let (profile, region, endpoint) = known.map_or((None, None, None), |known| {
-        (known.profile.as_deref(), known.region.as_deref(), known.endpoint.as_deref())
-    });
-    let sdk = sdk(Aws { profile, region, endpoint, assume_role: None }).await;
-    let settings = bucket::Settings {
-        bucket: name.to_owned(),
-        prefix: String::new(),
-        region: region.map(str::to_owned),
-        endpoint: endpoint.map(str::to_owned),
-        kms_key: None,
-        expected_owner: None,
-    };
-    S3Bucket::new(settings, &sdk)
+pub async fn bucket(config: &Config, name: &str) -> Arc<dyn Bucket> {
+    let known = config.buckets.values().find(|bucket| bucket.bucket == name).cloned().unwrap_or_default();
+    let (bucket, prefix) = (name.to_owned(), String::new());
+    s3(&config::Bucket { bucket, prefix, kms_key: None, expected_owner: None, ..known }).await
 }
 
 /// How to reach one AWS service. Route53 and S3 take separate credentials in one process.

@@ -56,9 +56,7 @@ impl TrustRoot {
         }
         Digest::of(text.as_bytes())
     }
-}
 
-impl TrustRoot {
     /// Whether the key, accepted for `principal`, may sign nothing but merges.
     pub(super) fn is_merger(&self, key: &Fingerprint, principal: &str) -> bool {
         let Some(policy) = &self.policy else { return false };

@@ -6,8 +6,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Checked, Sheet, State};
-use crate::audit::findings::{self, Finding};
-use crate::cli::source;
+use crate::audit::findings::Finding;
+use crate::cli::output::counted;
+use crate::cli::{audit, source};
 use crate::config::Config;
 use crate::diag::Severity;
 use crate::fault::Fault;
@@ -39,7 +40,7 @@ fn trust(config: &Config, sheet: &mut Sheet<'_>) -> Option<TrustRoot> {
     match source::trust_root(config) {
         Ok(root) => {
             let (keys, authorities) = (root.signers.iter().count(), root.signers.authorities().count());
-            let keys = if keys == 1 { "1 key".to_owned() } else { format!("{keys} keys") };
+            let keys = counted(keys, "key");
             let pinned =
                 if authorities == 0 { String::new() } else { format!(", {authorities} authorities may certify") };
             sheet.add(Checked::ok("trust", format!("{keys} may sign{pinned}, {} are revoked", root.revoked.len())));
@@ -122,9 +123,7 @@ fn log(root: &TrustRoot, store: &FileStore, sheet: &mut Sheet<'_>) {
         Ok(read) => read,
         Err(fault) => return sheet.add(Checked::of("audit", State::Fail, &fault)),
     };
-    let mut found = findings::chain(&chain);
-    found.extend(findings::signers(&inventory, &root.signers, &root.revoked));
-    found.extend(findings::folders(&chain, &inventory));
+    let found = audit::offline(root, &chain, &inventory);
     if found.is_empty() {
         let fact = format!("{} entries; verified commits authorised everything live", chain.entries.len());
         sheet.add(Checked::ok("audit", fact));

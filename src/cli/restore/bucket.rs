@@ -221,7 +221,7 @@ fn remember(
             });
         }
     }
-    session.store.append_audit(&records, session.clock.now())?;
+    session.note(&records)?;
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use tracing::warn;
 use zeroize::Zeroizing;
 
 use super::{Became, Row, Version, bring_back, unknown};
-use crate::audit::{Chain, Kind, Record, chain::Extent};
+use crate::audit::{Chain, Kind, Record, chain::Extent, record};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
@@ -82,14 +82,7 @@ fn import(session: &Session, inventory: &Inventory, waiting: Waiting) -> Result<
     }
     let privkey = (!imported.keyless).then(|| privkey.ok_or_else(no_keys)).transpose()?;
     session.store.add_imported(&imported, &Pems { privkey, cert, chain })?;
-    let record = Record {
-        lineage: Some(lineage.clone()),
-        names: imported.facts.identifiers.clone(),
-        serial: Some(imported.facts.serial.clone()),
-        result: Some(format!("from {}", imported.from)),
-        ..Record::new(Kind::Imported)
-    };
-    session.store.append_audit(&[record], session.clock.now())?;
+    session.note(&[record::imported(&imported)])?;
     Ok(Became::Waits)
 }
 
@@ -160,7 +153,7 @@ fn audit(session: &Session, rest: &Rest) -> Result<(), Fault> {
     let moved = Chain::read(rest.audit.as_bytes(), Extent::Whole);
     let result = Some("the log of the store that was moved here is not part of this one".to_owned());
     let record = Record { replaces: moved.head().cloned(), result, ..Record::new(Kind::Restored) };
-    session.store.append_audit(&[record], session.clock.now()).map(drop)
+    session.note(&[record]).map(drop)
 }
 
 /// Accounts of authorities for which the store has none. Of any other the operator is told.

@@ -92,6 +92,16 @@ impl Ports {
     }
 }
 
+/// Works with the store away from the async threads: it waits for the disk.
+async fn durably<T: Send + 'static>(
+    store: &Arc<dyn Store>,
+    work: impl FnOnce(&dyn Store) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let store = Arc::clone(store);
+    let done = tokio::task::spawn_blocking(move || work(store.as_ref())).await;
+    done.map_err(|error| Fault::new("store:write", "failed to write to the store").caused_by(&error))?
+}
+
 /// What an apply did.
 pub struct Applied {
     /// One for each step that was to change something, in the order of the plan.

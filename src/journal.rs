@@ -231,7 +231,7 @@ fn asked_for(fault: &Fault) -> Duration {
 }
 
 /// 1 min, 10 min, 100 min, then 20 h: a nightly run tries each night, and a dead name stays under the CA's limits.
-pub fn back_off(failures: u32) -> Duration {
+fn back_off(failures: u32) -> Duration {
     match failures {
         0 => Duration::ZERO,
         1 => Duration::minutes(1),

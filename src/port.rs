@@ -190,6 +190,10 @@ pub trait Store: Send + Sync {
 
     fn write_entry(&self, entry: &Entry) -> Result<(), Fault>;
     fn remove_entry(&self, lineage: &LineageName) -> Result<(), Fault>;
+    /// Writes an entry, or removes it if nothing is left in it.
+    fn settle_entry(&self, entry: &Entry) -> Result<(), Fault> {
+        if entry.is_spent() { self.remove_entry(&entry.lineage) } else { self.write_entry(entry) }
+    }
     /// The private key of the attempt, PEM (PKCS#8).
     fn write_attempt_key(&self, lineage: &LineageName, key: &Secret) -> Result<(), Fault>;
     fn attempt_key(&self, lineage: &LineageName) -> Result<Option<Secret>, Fault>;

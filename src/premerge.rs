@@ -1,4 +1,4 @@
-//! The verdict on a branch before it is merged: the engine of a run, told to begin where the branch left its base.
+//! The verdict on a branch before it is merged: what a run would say, told to begin where the branch left its base.
 
 mod merge;
 

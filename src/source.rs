@@ -24,7 +24,7 @@ pub(crate) use crate::source::isolation::isolate;
 pub use crate::source::store::BareStore;
 
 /// Where the tip of the configured ref stands in the store.
-pub const INCOMING: &str = "refs/countersign/incoming";
+const INCOMING: &str = "refs/countersign/incoming";
 
 /// A fetch may receive this many bytes, unless a [`Remote`] says otherwise.
 pub const MAX_RECEIVED: usize = 1 << 30;

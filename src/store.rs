@@ -77,11 +77,7 @@ impl FileStore {
 
     /// Replaces one of the single files at the top of the store, durably.
     pub fn write_json<T: Serialize>(&self, document: Document, value: &T) -> Result<(), Fault> {
-        let path = self.writable()?.document(document);
-        let mut bytes =
-            serde_json::to_vec_pretty(value).map_err(|error| write::failed("write", &path, &error.into()))?;
-        bytes.push(b'\n');
-        write::file(&path, &bytes, write::PRIVATE)
+        write::file(&self.writable()?.document(document), &write::pretty(value), write::PRIVATE)
     }
 
     /// Removes one of the single files at the top of the store, if it is there.

@@ -52,7 +52,7 @@ pub async fn revoke(entry: &mut Entry, through: &Through<'_>, stop: &Stop) -> Ve
         let mut fault = asked.unwrap_or_else(|| Err(interrupted())).err();
         if fault.as_ref().is_none_or(|fault| fault.code == EXPIRED) {
             entry.revocations.retain(|other| *other != revocation);
-            fault = fault.or_else(|| save(entry, through).err());
+            fault = fault.or_else(|| through.store.settle_entry(entry).err());
         }
         told.push(Revoking { lineage: entry.lineage.clone(), revocation, fault });
     }
@@ -61,10 +61,6 @@ pub async fn revoke(entry: &mut Entry, through: &Through<'_>, stop: &Stop) -> Ve
 
 /// Nobody relies on it any more, and a CA does not revoke it.
 const EXPIRED: &str = "revoke:expired";
-
-fn save(entry: &Entry, through: &Through<'_>) -> Result<(), Fault> {
-    if entry.is_spent() { through.store.remove_entry(&entry.lineage) } else { through.store.write_entry(entry) }
-}
 
 async fn one(lineage: &LineageName, revocation: &Revocation, through: &Through<'_>) -> Result<(), Fault> {
     let version = revocation.version;

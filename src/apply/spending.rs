@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use time::OffsetDateTime;
 
-use crate::apply::Ports;
+use crate::apply::{Ports, durably};
 use crate::fault::Fault;
 use crate::journal;
 use crate::ledger::{End, Ledger, Order, Price, Terms};
@@ -98,9 +98,7 @@ impl<'a> Spending<'a> {
             let book = self.book();
             (book.ledger.clone(), book.changes)
         };
-        let store = Arc::clone(&self.store);
-        let done = tokio::task::spawn_blocking(move || store.write_ledger(&ledger)).await;
-        done.map_err(|error| Fault::new("store:write", "failed to write the ledger").caused_by(&error))??;
+        durably(&self.store, move |store| store.write_ledger(&ledger)).await?;
         *written = changes;
         Ok(())
     }

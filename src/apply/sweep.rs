@@ -1,20 +1,19 @@
 //! Takes away everything that the journal knows to be placed, whoever left it behind.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures::StreamExt;
 use futures::future::join_all;
 
 use crate::apply::wave::Landed;
-use crate::apply::{Ports, Stop, WIDTH, stop};
+use crate::apply::{Ports, Stop, WIDTH, durably, stop};
 use crate::event::{Event, Listener, Phase};
 use crate::failpoint::reach;
 use crate::fault::Fault;
-use crate::journal::{Entry, Place, Proof};
+use crate::journal::{Place, Proof};
 use crate::list::ChallengeType;
-use crate::port::{Change, Store};
+use crate::port::Change;
 
 /// How long a run that was told to stop tries. What is left then is taken away by the next run.
 const GRACE: Duration = Duration::from_secs(4);
@@ -44,18 +43,12 @@ pub async fn sweep(landed: Landed, ports: &Ports, listener: &dyn Listener, stop:
         let before = entry.records.len();
         entry.records.retain(|record| !gone.contains(record));
         if before != entry.records.len() || entry.is_spent() {
-            changed.push(written(Arc::clone(&ports.store), entry));
+            changed.push(durably(&ports.store, move |store| store.settle_entry(&entry)));
         }
     }
     let written: Vec<_> = futures::stream::iter(changed).buffer_unordered(WIDTH).collect().await;
     left_behind.extend(written.into_iter().filter_map(Result::err));
     left_behind
-}
-
-/// Away from the async threads: it waits for the disk.
-async fn written(store: Arc<dyn Store>, entry: Entry) -> Result<(), Fault> {
-    let done = tokio::task::spawn_blocking(move || keep_or_remove(store.as_ref(), &entry)).await;
-    done.map_err(|error| Fault::new("store:write", "failed to write to the store").caused_by(&error))?
 }
 
 async fn clean_up(records: &[Proof], ports: &Ports, stop: &Stop) -> Vec<Change> {
@@ -83,8 +76,4 @@ async fn clean_up(records: &[Proof], ports: &Ports, stop: &Stop) -> Vec<Change> 
 fn in_doubt(place: &Place) -> Fault {
     let text = format!("the run was told to stop before {place} answered, so something may stand there");
     Fault::new("run:interrupted", text).hint("the next run takes them away")
-}
-
-fn keep_or_remove(store: &dyn Store, entry: &Entry) -> Result<(), Fault> {
-    if entry.is_spent() { store.remove_entry(&entry.lineage) } else { store.write_entry(entry) }
 }

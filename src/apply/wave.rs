@@ -19,7 +19,7 @@ use crate::apply::guard::guarded;
 use crate::apply::records::{self, Places};
 use crate::apply::rehearsal;
 use crate::apply::spending::Spending;
-use crate::apply::{Ports, Stop, WIDTH, Work, publish_one};
+use crate::apply::{Ports, Stop, WIDTH, Work, durably, publish_one};
 use crate::event::{Event, Listener, Phase};
 use crate::fault::Fault;
 use crate::journal::{Entry, Place};
@@ -107,14 +107,12 @@ impl<'a> Wave<'a> {
         Ok(self.stop.answer(seated).await.ok_or(Halt::Stopped)??)
     }
 
-    /// Runs a durable write away from the async threads: it waits for the disk.
+    /// Asks the store, away from the async threads.
     pub async fn stored<T: Send + 'static>(
         &self,
-        write: impl FnOnce(&dyn Store) -> Result<T, Fault> + Send + 'static,
+        work: impl FnOnce(&dyn Store) -> Result<T, Fault> + Send + 'static,
     ) -> Result<T, Fault> {
-        let store = Arc::clone(&self.ports.store);
-        let done = tokio::task::spawn_blocking(move || write(store.as_ref())).await;
-        done.map_err(|error| Fault::new("store:write", "failed to write to the store").caused_by(&error))?
+        durably(&self.ports.store, work).await
     }
 
     /// Tells once that a phase has begun.

@@ -27,8 +27,7 @@ pub struct Copy {
 /// # Errors
 /// `X01-state-rollback` if the log lacks what the bucket remembers, `audit:copy-unreadable`, and the bucket's faults.
 pub async fn compare(bucket: &dyn Bucket, chain: &Chain) -> Result<Option<(Head, String)>, Fault> {
-    let Some((bytes, etag)) = bucket.get(KEY).await? else { return Ok(None) };
-    let copy: Copy = serde_json::from_slice(&bytes).map_err(|error| unreadable().caused_by(&error))?;
+    let Some((copy, etag)) = read(bucket).await? else { return Ok(None) };
     if !chain.contains(&copy.head) && !chain.replaces(&copy.head) {
         return Err(strange(&copy, chain));
     }
@@ -40,9 +39,8 @@ pub async fn compare(bucket: &dyn Bucket, chain: &Chain) -> Result<Option<(Head,
 /// # Errors
 /// `audit:copy-unreadable`, and the bucket's faults.
 pub async fn lost(bucket: &dyn Bucket, chain: &Chain) -> Result<Option<Head>, Fault> {
-    let Some((bytes, _)) = bucket.get(KEY).await? else { return Ok(None) };
-    let copy: Copy = serde_json::from_slice(&bytes).map_err(|error| unreadable().caused_by(&error))?;
-    Ok(Some(copy.head).filter(|head| !chain.contains(head) && !chain.replaces(head)))
+    let copy = read(bucket).await?;
+    Ok(copy.map(|(copy, _)| copy.head).filter(|head| !chain.contains(head) && !chain.replaces(head)))
 }
 
 /// Brings the end of the log into the bucket.
@@ -66,10 +64,15 @@ pub async fn write(bucket: &dyn Bucket, chain: &Chain, now: OffsetDateTime) -> R
     }
 }
 
-fn unreadable() -> Fault {
-    Fault::new("audit:copy-unreadable", format!("`{KEY}` in the bucket cannot be read"))
-        .hint("see who wrote it; if it is of no use, delete the object")
-        .retry(Retry::Never)
+async fn read(bucket: &dyn Bucket) -> Result<Option<(Copy, String)>, Fault> {
+    let Some((bytes, etag)) = bucket.get(KEY).await? else { return Ok(None) };
+    let copy = serde_json::from_slice(&bytes).map_err(|error| {
+        Fault::new("audit:copy-unreadable", format!("`{KEY}` in the bucket cannot be read"))
+            .caused_by(&error)
+            .hint("see who wrote it; if it is of no use, delete the object")
+            .retry(Retry::Never)
+    })?;
+    Ok(Some((copy, etag)))
 }
 
 fn strange(copy: &Copy, chain: &Chain) -> Fault {

@@ -12,7 +12,7 @@ use crate::fault::Fault;
 use crate::report::terminal::{self, Paint, fold};
 
 /// The version of all JSON output.
-pub const JSON_VERSION: u32 = 1;
+const JSON_VERSION: u32 = 1;
 
 /// `1 commit`, `2 commits`.
 pub fn counted(count: usize, noun: &str) -> String {

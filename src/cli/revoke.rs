@@ -94,10 +94,7 @@ fn end(
         // The CA's judgement. Whoever asked is told, and no later run repeats it.
         Some(fault) => {
             entry.revocations.retain(|other| other.version != version);
-            match entry.is_spent() {
-                true => session.store.remove_entry(lineage)?,
-                false => session.store.write_entry(entry)?,
-            }
+            session.store.settle_entry(entry)?;
             Err(fault.into())
         }
     }

@@ -29,7 +29,7 @@ pub fn read(folder: &Folder, responses: Option<(&str, &str)>) -> Result<Found, F
 }
 
 /// The answers of a response file, which is YAML or JSON (its subset).
-pub fn read_responses(name: &str, text: &str) -> Result<Vec<Setting>, Fault> {
+fn read_responses(name: &str, text: &str) -> Result<Vec<Setting>, Fault> {
     let answers = flat_top(&parse(name, text)?);
     Ok(answers.iter().map(|(key, value)| response(key, value, &answers)).collect())
 }

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use crate::fault::Fault;
 
 /// A chain of more certificates than this is not read.
-pub const MAX_CERTIFICATES: usize = 10;
+const MAX_CERTIFICATES: usize = 10;
 /// A chain of more bytes than this is not read.
 pub const MAX_BYTES: usize = 100 * 1024;
 

@@ -8,7 +8,7 @@ use crate::name::Digest;
 use crate::plan::{Basis, FORMAT, Plan};
 
 /// How long a saved plan may be applied.
-pub const MAX_AGE: Duration = Duration::hours(24);
+const MAX_AGE: Duration = Duration::hours(24);
 
 #[derive(Serialize, Deserialize)]
 struct File {

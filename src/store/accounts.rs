@@ -48,8 +48,7 @@ pub fn save_key(layout: &Layout, authority: &str, key: &Secret) -> Result<(), Fa
 pub fn save_url(layout: &Layout, authority: &str, directory: &str, url: &str) -> Result<(), Fault> {
     let path = dir(layout, authority)?.join(ACCOUNT);
     let account = Account { schema: SCHEMA, directory: directory.to_owned(), url: url.to_owned() };
-    let text = serde_json::to_string_pretty(&account).expect("plain data") + "\n";
-    write::file(&path, text.as_bytes(), write::PRIVATE)
+    write::file(&path, &write::pretty(&account), write::PRIVATE)
 }
 
 pub fn save_next_key(layout: &Layout, authority: &str, key: &Secret) -> Result<(), Fault> {

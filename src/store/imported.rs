@@ -38,8 +38,7 @@ pub fn load(layout: &Layout, lineage: &LineageName) -> Result<Option<(Imported, 
 pub fn add(layout: &Layout, imported: &Imported, pems: &Pems) -> Result<(), Fault> {
     check(imported, pems)?;
     let dir = layout.imported(&imported.lineage);
-    let mut meta = serde_json::to_vec_pretty(imported).expect("plain data");
-    meta.push(b'\n');
+    let meta = write::pretty(imported);
     let mut files = vec![
         ("cert.pem", pems.cert.as_bytes(), write::PUBLIC),
         ("chain.pem", pems.chain.as_bytes(), write::PUBLIC),

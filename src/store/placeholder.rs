@@ -22,7 +22,7 @@ pub fn target(lineage: &LineageName) -> PathBuf {
 }
 
 /// Whether `live/<lineage>` is a placeholder's link.
-pub fn is_linked(layout: &Layout, lineage: &LineageName) -> bool {
+fn is_linked(layout: &Layout, lineage: &LineageName) -> bool {
     std::fs::read_link(layout.live(lineage)).is_ok_and(|found| found == target(lineage))
 }
 

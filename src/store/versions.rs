@@ -7,6 +7,7 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::layout::{LIVE, Layout, live_target, version, version_of_target, version_taken};
+use super::write::pretty;
 use super::{placeholder, read, write};
 use crate::fault::{Fault, Retry};
 use crate::lineage::{CertFacts, Meta, Origin, Pems, Revoked, SCHEMA, Stored, public_key_of};
@@ -345,12 +346,6 @@ fn target(link: &Path) -> Result<Option<PathBuf>, Fault> {
         }
         Err(error) => Err(read::unreadable(link).caused_by(&error)),
     }
-}
-
-fn pretty<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    let mut bytes = serde_json::to_vec_pretty(value).expect("plain data");
-    bytes.push(b'\n');
-    bytes
 }
 
 fn broken(message: String) -> Fault {

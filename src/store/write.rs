@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
+use serde::Serialize;
+
 use crate::fault::{Fault, Retry};
 
 /// Mode of files that hold a secret or concern nobody else.
@@ -15,6 +17,13 @@ pub const PRIVATE: u32 = 0o600;
 /// Mode of certificates. The folders above keep strangers out.
 pub const PUBLIC: u32 = 0o644;
 const FOLDER: u32 = 0o700;
+
+/// A value as JSON for people, with a newline at its end.
+pub fn pretty<T: Serialize>(value: &T) -> Vec<u8> {
+    let mut bytes = serde_json::to_vec_pretty(value).expect("plain data");
+    bytes.push(b'\n');
+    bytes
+}
 
 /// Writes or replaces one file.
 pub fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {

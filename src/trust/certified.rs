@@ -10,7 +10,7 @@ use crate::trust::signers::Signer;
 
 /// A certificate may be valid for so many seconds. Nobody tells the runner when one is withdrawn, so it has to end
 /// soon by itself.
-pub const MAX_LIFETIME: u64 = 24 * 60 * 60;
+const MAX_LIFETIME: u64 = 24 * 60 * 60;
 
 /// A certificate that came with a commit.
 pub struct Shown<'a> {

@@ -10,7 +10,7 @@ use crate::trust::refusal::{Refusal, RuleId, Stop};
 use crate::trust::walk;
 
 /// A walk may meet this many commits.
-pub const MAX_COMMITS: usize = 200_000;
+const MAX_COMMITS: usize = 200_000;
 /// The merges of a walk may take this many steps: each goes back to where its lines parted.
 const MAX_STEPS: usize = 100_000_000;
 

@@ -305,7 +305,7 @@ pub struct Refused {
 }
 
 /// So many broken rules are shown.
-pub const MAX_REFUSALS: usize = 50;
+const MAX_REFUSALS: usize = 50;
 
 /// Why verification ends early.
 #[derive(Debug)]

@@ -67,25 +67,21 @@ impl Case {
     /// Rules that are broken with these files beside the list.
     fn with(&self, files: &[(&str, &str)]) -> Vec<&'static str> {
         let folder = Statement::folder(&self.statement.list);
-        let files: Vec<_> = files.iter().map(|(name, text)| (format!("{folder}/{name}"), *text)).collect();
-        let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
-        let head = self.house.on(&[&self.house.repo.head().unwrap()], &files, &self.house.ann);
+        let files: Vec<_> = files.iter().map(|(name, text)| (format!("{folder}/{name}"), (*text).to_owned())).collect();
+        let head = self.house.on(&[&self.house.repo.head().unwrap()], &borrowed(&files), &self.house.ann);
         rules(&self.house.judge(&self.root, None, &head))
     }
 
-    /// Bob's approval of a change of the list.
+    /// The statement of a change of the list, and bob's signature over it.
     fn approval(&self, from: &str, to: &str, comments: &[&str]) -> [(String, String); 2] {
         let [list, previous] = [to, from].map(|text| Digest::of(text.as_bytes()));
         let statement = Statement { list, previous, ..self.statement.clone() };
-        let (folder, text) = (Statement::folder(&statement.list), statement.to_text());
-        let signature = self.bob.sign(&text, comments);
-        [(format!("{folder}/statement"), text), (format!("{folder}/bob.minisig"), signature)]
+        signed(&statement, "bob", &self.bob, comments)
     }
 
     /// Ann commits a list with approvals beside it.
     fn commit(&self, list: &str, approvals: &[[(String, String); 2]]) -> CommitId {
-        let approvals = approvals.iter().flatten().map(|(path, text)| (path.as_str(), text.as_str()));
-        let files: Vec<_> = [("domains.yaml", list)].into_iter().chain(approvals).collect();
+        let files = [&[("domains.yaml", list)], &borrowed(approvals.as_flattened())[..]].concat();
         self.house.commit(&files, &self.house.ann)
     }
 
@@ -99,6 +95,16 @@ impl Case {
         let text = statement.to_text();
         self.with(&[("statement", &text), ("bob.minisig", &self.bob.sign(&text, &[]))])
     }
+}
+
+fn signed(statement: &Statement, name: &str, by: &Approver, comments: &[&str]) -> [(String, String); 2] {
+    let (folder, text) = (Statement::folder(&statement.list), statement.to_text());
+    let signature = by.sign(&text, comments);
+    [(format!("{folder}/statement"), text), (format!("{folder}/{name}.minisig"), signature)]
+}
+
+fn borrowed(files: &[(String, String)]) -> Vec<(&str, &str)> {
+    files.iter().map(|(path, text)| (path.as_str(), text.as_str())).collect()
 }
 
 #[test]
@@ -119,12 +125,8 @@ fn without_it_only_approvals_are_missing() {
 #[test]
 fn provenance_and_state_carry_who_approved() {
     let case = Case::new();
-    let text = case.statement.to_text();
-    let folder = Statement::folder(&case.statement.list);
-    let signature = case.bob.sign(&text, &[]);
-    let files = [(format!("{folder}/statement"), text.as_str()), (format!("{folder}/bob.minisig"), signature.as_str())];
-    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
-    let head = case.house.commit(&files, &case.house.ann);
+    let approval = signed(&case.statement, "bob", &case.bob, &[]);
+    let head = case.house.commit(&borrowed(&approval), &case.house.ann);
     let verified = case.house.verified(&case.root, None, &head);
     let www = LineageName::parse("www").unwrap();
     let approvals = vec![format!("bob {}", case.bob.public)];
@@ -207,16 +209,10 @@ fn a_key_counts_for_the_person_it_belongs_to() {
 #[test]
 fn a_person_counts_once_for_commit_and_approval() {
     let case = Case::new();
-    let root = case.root.clone();
-    let text = case.statement.to_text();
     let house = House::new();
     house.commit(&[("domains.yaml", &list(&["www"]))], &house.bob);
-    let folder = Statement::folder(&case.statement.list);
-    let signature = case.bob.sign(&text, &[]);
-    let files = [(format!("{folder}/statement"), text.as_str()), (format!("{folder}/bob.minisig"), signature.as_str())];
-    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
-    let head = house.commit(&files, &house.bob);
-    let root = TrustRoot { policy: root.policy, ..house.root() };
+    let head = house.commit(&borrowed(&signed(&case.statement, "bob", &case.bob, &[])), &house.bob);
+    let root = TrustRoot { policy: case.root.policy, ..house.root() };
     assert_eq!(rules(&house.judge(&root, None, &head)), ["P04-threshold"]);
 }
 
@@ -338,8 +334,7 @@ fn an_approval_may_be_merged_before_its_change() {
     let case = Case::new();
     let house = &case.house;
     let early = case.approval(EMPTY, &list(&["www"]), &[]);
-    let files = early.each_ref().map(|(path, text)| (path.as_str(), text.as_str()));
-    let merged = house.on(&[&house.introduction], &files, &house.ann);
+    let merged = house.on(&[&house.introduction], &borrowed(&early), &house.ann);
     let state = house.verified(&case.root, None, &merged).state().clone();
     let head = house.on(&[&merged], &[("domains.yaml", &list(&["www"]))], &house.ann);
     assert_eq!(names(&house.verified(&case.root, Some(&state), &head)), ["www"]);
@@ -357,16 +352,12 @@ fn an_approval_of_the_list_as_it_was_is_no_mistake_of_a_later_change() {
 #[test]
 fn a_name_of_a_revoked_key_is_good_again_when_it_is_approved() {
     let case = Case::new();
-    let folder = Statement::folder(&case.statement.list);
     let head = case.house.repo.head().unwrap();
     let state = case.house.verified(&case.house.root(), None, &head).state().clone();
     let root = TrustRoot { revoked: [case.house.ann.fingerprint()].into(), ..case.root.clone() };
     assert_eq!(rules(&case.house.judge(&root, Some(&state), &head)), ["S08-revoked"]);
 
-    let text = case.statement.to_text();
-    let signature = case.eve.sign(&text, &[]);
-    let files = [(format!("{folder}/statement"), text.as_str()), (format!("{folder}/eve.minisig"), signature.as_str())];
-    let files: Vec<_> = files.iter().map(|(path, text)| (path.as_str(), *text)).collect();
-    let head = case.house.commit(&files, &case.house.bob);
+    let approval = signed(&case.statement, "eve", &case.eve, &[]);
+    let head = case.house.commit(&borrowed(&approval), &case.house.bob);
     assert_eq!(names(&case.house.verified(&root, Some(&state), &head)), ["www"]);
 }

@@ -61,8 +61,10 @@ impl Checked {
             State::Warn => paint.warn("warn"),
             State::Fail => paint.bad("FAIL"),
         };
+        let below = " ".repeat(21);
         let fix =
-            self.fix.as_ref().map(|fix| format!("                     fix: {}\n", plain(fix))).unwrap_or_default();
+            self.fix.as_ref().map(|fix| format!("{below}fix: {}\n", plain(fix).replace('\n', &format!("\n{below}"))));
+        let fix = fix.unwrap_or_default();
         format!("{word}  {:<13}  {}\n{fix}", self.check, plain(&self.fact))
     }
 }

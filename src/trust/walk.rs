@@ -66,7 +66,7 @@ pub fn walk(
         seen,
         graph,
         settled,
-        base,
+        verified: last.unwrap_or(introduction),
         accepted: state.map(|state| state.accepted.clone()).unwrap_or_default(),
         trees: HashMap::new(),
         protected: HashMap::new(),
@@ -171,7 +171,8 @@ struct Judge<'a> {
     graph: Graph<'a>,
     /// Commits that an earlier run accepted under another trust root.
     settled: HashSet<ObjectId>,
-    base: ObjectId,
+    /// What is newer than this may be signed again. What is older is published, and stays.
+    verified: ObjectId,
     accepted: BTreeMap<Fingerprint, String>,
     trees: HashMap<ObjectId, ObjectId>,
     protected: HashMap<ObjectId, Protected>,
@@ -300,7 +301,7 @@ impl Judge<'_> {
     }
 
     fn signer(&mut self, id: ObjectId, proven: Result<Proven, Refusal>, parents: usize) -> Result<Who, Refusal> {
-        let proven = proven.map_err(|refusal| refusal.hint(how_to_sign(self.base)));
+        let proven = proven.map_err(|refusal| refusal.hint(how_to_sign(self.verified)));
         let judged = proven.and_then(|proven| self.who(id, &proven, parents));
         judged.map_err(|refusal| refusal.commit(&id.to_commit()))
     }

@@ -16,6 +16,17 @@ fn the_last_verified_list_is_there_while_the_head_is_refused() {
 }
 
 #[test]
+fn what_was_verified_under_another_trust_root_is_not_to_be_signed_again() {
+    let house = House::new();
+    let good = house.commit(&[("domains.yaml", &list(&["www"]))], &house.ann);
+    let state = house.verified(&house.root(), None, &good).state().clone();
+    let bad = house.repo.commit(&[("domains.yaml", &list(&["evil"]))], "change", None).unwrap();
+    let root = TrustRoot { revoked: [house.mallory.fingerprint()].into(), ..house.root() };
+    let Verdict::Refused(refused) = house.judge(&root, Some(&state), &bad) else { panic!("verified") };
+    assert!(refused.refusals[0].hint.ends_with(&format!(" {good}")), "{}", refused.refusals[0].hint);
+}
+
+#[test]
 fn a_state_that_does_not_belong_to_the_store_is_refused() {
     let house = House::new();
     let state = house.verified(&house.root(), None, &house.introduction).state().clone();

@@ -176,6 +176,9 @@ fn candidate(
     let Judged { lineage, facts, verdict } = judged;
     let note = match (&authority, &one.directory) {
         (None, Some(directory)) => Some(format!("the runner's config has no authority with the directory {directory}")),
+        _ if one.privkey.is_none() && one.csr.is_none() => {
+            Some("its key is elsewhere: add the request that it was issued for as `csr:`".into())
+        }
         _ => None,
     };
     entries.push(Entry {

@@ -13,7 +13,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::cri_attributes::ParsedCriAttribute;
 use x509_parser::error::X509Error;
 use x509_parser::extensions::{GeneralName, ParsedExtension, X509Extension};
-use x509_parser::oid_registry::{OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA};
+use x509_parser::oid_registry::{OID_PKCS1_RSASSAPSS, OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA};
 use x509_parser::prelude::FromDer;
 
 use super::KeyType;
@@ -133,7 +133,12 @@ fn check_signature(parsed: &X509CertificationRequest<'_>) -> Result<(), Flaw> {
     if [OID_PKCS1_SHA1WITHRSA, OID_SHA1_WITH_RSA].contains(algorithm) {
         return Err(bad("the request is signed with SHA-1", "make it anew: `openssl req -new -sha256`"));
     }
-    parsed.verify_signature().map_err(|error| match error {
+    // Let's Encrypt takes no PSS.
+    let verified = match *algorithm == OID_PKCS1_RSASSAPSS {
+        true => Err(X509Error::SignatureUnsupportedAlgorithm),
+        false => parsed.verify_signature(),
+    };
+    verified.map_err(|error| match error {
         X509Error::SignatureUnsupportedAlgorithm => {
             bad("the request is signed in a way that is not known here", "make it anew: `openssl req -new -sha256`")
         }

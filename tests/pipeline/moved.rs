@@ -375,6 +375,45 @@ fn a_store_without_keys_moves_and_comes_back_from_its_bucket_whole() {
 }
 
 #[test]
+fn a_domain_csr_of_acme_tiny_goes_on_here_and_a_key_beside_it_is_not_kept() {
+    let lab = Lab::new();
+    let (pem, entry, key) = csr(&["www.example.com"]);
+    lab.list(&[("old", &entry)]);
+    lab.done();
+    let folder = lab.path("certificates/www.example.com");
+    fs::create_dir_all(&folder).unwrap();
+    fs::write(folder.join("domain.csr"), &pem).unwrap();
+    fs::copy(lab.path("state/live/old/fullchain.pem"), folder.join("domain.crt")).unwrap();
+    let answer = ends(&lab, 0, &["import", "acme-tiny", "certificates"]);
+    let listed: String = answer
+        .lines()
+        .skip_while(|line| !line.starts_with("  - name:"))
+        .take_while(|line| line.starts_with("  "))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let key_file = lab.path("domain.key").display().to_string();
+    fs::write(&key_file, key.serialize_pem()).unwrap();
+    let chain = folder.join("domain.crt").display().to_string();
+    ends(
+        &lab,
+        0,
+        &["import", "pem", "--name", "keyed", "--key", &key_file, "--chain", &chain, "--authority", "sandbox"],
+    );
+    for name in ["www.example.com", "keyed"] {
+        let list = format!(
+            "version: 1\ndefaults: {{authority: sandbox}}\ncertificates:\n{}",
+            listed.replacen("www.example.com", name, 1)
+        );
+        lab.repo.commit(&[("domains.yaml", &list)], "Take it over", Some(&lab.signer)).unwrap();
+        lab.done();
+        assert_eq!((lab.live(name), lab.sandbox.issued().len()), (Some(1), 1), "{list}");
+        assert!(!lab.path(&format!("state/live/{name}/privkey.pem")).exists(), "{name}");
+    }
+    let left = Command::new("grep").args(["-rl", "PRIVATE KEY"]).arg(lab.path("state")).output().unwrap().stdout;
+    assert_eq!(String::from_utf8(left).unwrap().lines().count(), 1, "the account's key alone");
+}
+
+#[test]
 fn a_certificate_that_was_imported_without_its_key_waits_for_the_csr_that_it_was_issued_for() {
     let lab = Lab::new();
     let (_, entry, _) = csr(&["www.example.com"]);

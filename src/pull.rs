@@ -135,8 +135,14 @@ async fn find(
         let key = consumer.key.as_deref().map(version::own_key).transpose()?;
         let Some(version) = version::fetch(bucket, &pointer, key, clock.now()).await? else { continue };
         version::check_names(&version.manifest, &consumer.domains)?;
-        if version.pems.privkey.is_none() && consumer.also.contains(&Naming::Haproxy) {
-            return Err(version::keyless(&version.manifest));
+        // A server that reads the key beside the certificate would not start again.
+        let wanted = match () {
+            () if version.pems.privkey.is_some() => None,
+            () if consumer.also.contains(&Naming::Haproxy) => Some("`haproxy` needs one"),
+            () => folder.current_has_key()?.then_some("what is in use here has one"),
+        };
+        if let Some(wanted) = wanted {
+            return Err(version::keyless(&version.manifest, wanted));
         }
         let release = folder.write(&version, &consumer.also)?;
         reach("after-release");

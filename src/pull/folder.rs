@@ -137,6 +137,11 @@ impl Folder {
         Ok(release)
     }
 
+    /// Whether a server may be reading a key below `current`.
+    pub fn current_has_key(&self) -> Result<bool, Fault> {
+        Ok(self.current()?.is_some_and(|current| self.path(current).join(PRIVKEY).exists()))
+    }
+
     pub fn has(&self, release: Release) -> bool {
         self.path(release).is_dir()
     }

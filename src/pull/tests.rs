@@ -626,6 +626,16 @@ async fn a_certificate_for_another_key_than_that_of_this_machine_is_not_used() {
 }
 
 #[tokio::test]
+async fn a_server_does_not_lose_the_key_beside_its_certificate() {
+    let mut scene = Scene::with_one().await;
+    scene.publish_keyless(2);
+    assert_eq!((scene.code().await, scene.current()), ("pull:keyless".into(), "releases/1".into()));
+    scene.consumer.key = Some(scene.dir.path().join("own.key"));
+    assert_eq!((scene.code().await, scene.current()), ("pulled".into(), "releases/2".into()));
+    assert!(scene.path("current/privkey.pem").exists());
+}
+
+#[tokio::test]
 async fn haproxys_file_needs_the_key() {
     let mut scene = Scene::new();
     scene.publish_keyless(1);

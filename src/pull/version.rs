@@ -111,10 +111,10 @@ fn other_key(manifest: &Manifest) -> Fault {
         .hint("put the CSR of this key into the list; what is in use here stays until a version for it is published")
 }
 
-/// `combined.pem` begins with the key.
-pub fn keyless(manifest: &Manifest) -> Fault {
+/// Somebody here needs the key that the version does not have.
+pub fn keyless(manifest: &Manifest, wanted: &str) -> Fault {
     let Manifest { lineage, sequence, .. } = manifest;
-    Fault::new("pull:keyless", format!("version {sequence} of `{lineage}` has no key, and `haproxy` needs one"))
+    Fault::new("pull:keyless", format!("version {sequence} of `{lineage}` has no key, and {wanted}"))
         .hint("say where this machine has it: `key: PATH` in pull.yaml, or `--key PATH`")
         .retry(Retry::Never)
 }

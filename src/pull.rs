@@ -136,10 +136,12 @@ async fn find(
         let Some(version) = version::fetch(bucket, &pointer, key, clock.now()).await? else { continue };
         version::check_names(&version.manifest, &consumer.domains)?;
         // A server that reads the key beside the certificate would not start again.
-        let wanted = match () {
-            () if version.pems.privkey.is_some() => None,
-            () if consumer.also.contains(&Naming::Haproxy) => Some("`haproxy` needs one"),
-            () => folder.current_has_key()?.then_some("what is in use here has one"),
+        let wanted = if version.pems.privkey.is_some() {
+            None
+        } else if consumer.also.contains(&Naming::Haproxy) {
+            Some("`haproxy` needs one")
+        } else {
+            folder.current_has_key()?.then_some("what is in use here has one")
         };
         if let Some(wanted) = wanted {
             return Err(version::keyless(&version.manifest, wanted));

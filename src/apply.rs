@@ -279,17 +279,25 @@ async fn publish_one(work: &mut Work<'_>, ports: &Ports, stop: &Stop) {
             }
         };
         match stop.answer(guard::guarded(upload)).await {
-            Some(result) => drop(work.outcome.published.insert(name.clone(), result.err())),
+            Some(Ok(replaced)) => {
+                work.outcome.published.insert(name.clone(), None);
+                if !replaced.is_empty() {
+                    work.outcome.replaced.insert(name.clone(), replaced);
+                }
+            }
+            Some(Err(fault)) => drop(work.outcome.published.insert(name.clone(), Some(fault))),
             None => work.outcome.interrupted = true,
         }
     }
     work.end();
 }
 
-async fn publish_to(target: &Target, name: &str, stored: &Stored, store: &dyn Store) -> Result<(), Fault> {
+/// Gives the keys of what somebody had replaced.
+async fn publish_to(target: &Target, name: &str, stored: &Stored, store: &dyn Store) -> Result<Vec<String>, Fault> {
     let pems = store.pems(stored)?;
-    let etag = publish::publish(target.bucket.as_ref(), &target.listing, stored, &pems, target.flat.as_ref()).await?;
-    store.record_published(stored, name, &etag)?;
+    let Target { bucket, listing, flat, .. } = target;
+    let published = publish::publish(bucket.as_ref(), name, listing, stored, &pems, flat.as_ref()).await?;
+    store.record_published(stored, name, &published.etags)?;
     crate::failpoint::reach("after-published");
-    Ok(())
+    Ok(published.replaced)
 }

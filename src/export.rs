@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use zeroize::Zeroizing;
 
 use crate::fault::{Fault, Retry};
-use crate::lineage::{Imported, Meta, Revoked, SCHEMA};
+use crate::lineage::{Etags, Imported, Meta, Revoked, SCHEMA};
 use crate::name::Digest;
 use crate::secret::Secret;
 
@@ -47,9 +47,9 @@ pub struct Kept {
     pub chain: String,
     #[serde(default, skip_serializing_if = "Option::is_none", with = "secret")]
     pub privkey: Option<Secret>,
-    /// ETags of the pointers that were written for it, by bucket.
+    /// What was written for it, by bucket.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub published: BTreeMap<String, String>,
+    pub published: BTreeMap<String, Etags>,
     /// The CA has revoked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Revoked>,

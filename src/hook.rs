@@ -27,7 +27,7 @@ const LONGEST: usize = 1000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
-    /// A lineage has its first certificate, or is back from the stash.
+    /// A lineage has its first certificate, however it came, or is back from the stash.
     AfterIssue,
     /// Another version took the place of the one that was live.
     AfterRenew,

@@ -11,7 +11,7 @@ pub mod pem;
 mod read;
 pub mod revoked;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use time::OffsetDateTime;
@@ -166,9 +166,9 @@ impl Meta {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Stored {
     pub meta: Meta,
-    /// ETags of the pointers that were written for this version, by bucket.
+    /// What was written for this version, by bucket.
     #[serde(default)]
-    pub published: std::collections::BTreeMap<String, String>,
+    pub published: BTreeMap<String, Etags>,
     /// The CA has revoked it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revoked: Option<Revoked>,
@@ -182,6 +182,28 @@ impl Stored {
     /// Whether this tool renews it: it is not somebody else's.
     pub fn is_ours(&self) -> bool {
         !matches!(self.meta.origin, Origin::Provided { .. })
+    }
+}
+
+/// The ETag of each object of a version when it was written to a bucket, by its key below the lineage's.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Recorded")]
+pub struct Etags(pub BTreeMap<String, String>);
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Recorded {
+    /// As an earlier release kept it.
+    Pointer(String),
+    Objects(BTreeMap<String, String>),
+}
+
+impl From<Recorded> for Etags {
+    fn from(recorded: Recorded) -> Self {
+        match recorded {
+            Recorded::Pointer(etag) => Self([("current.json".to_owned(), etag)].into()),
+            Recorded::Objects(etags) => Self(etags),
+        }
     }
 }
 

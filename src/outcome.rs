@@ -24,6 +24,9 @@ pub struct Outcome {
     /// How uploading went, by bucket. Absent: nothing to upload.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub published: BTreeMap<String, Option<Fault>>,
+    /// Keys of objects that somebody had replaced and that are ours again, by bucket.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub replaced: BTreeMap<String, Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub order_url: Option<String>,
     /// The version that is live after the step.
@@ -54,11 +57,20 @@ impl Outcome {
             fault: None,
             interrupted: false,
             published: BTreeMap::new(),
+            replaced: BTreeMap::new(),
             order_url: None,
             version: None,
             not_after: None,
             seconds: 0.0,
         }
+    }
+
+    /// A sentence for each bucket in which somebody had replaced objects.
+    pub fn warnings(&self) -> impl Iterator<Item = String> {
+        let sentence = |(bucket, keys): (&String, &Vec<String>)| {
+            format!("somebody had replaced {} in bucket {bucket}: put back, see who may write there", keys.join(", "))
+        };
+        self.replaced.iter().map(sentence)
     }
 
     pub fn failed(&self) -> bool {

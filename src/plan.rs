@@ -257,7 +257,9 @@ impl Reason {
             Self::BucketDrift { bucket, missing } if missing.len() <= 2 => {
                 format!("bucket {bucket}: {}", missing.join(", "))
             }
-            Self::BucketDrift { bucket, missing } => format!("bucket {bucket}: {} things are missing", missing.len()),
+            Self::BucketDrift { bucket, missing } => {
+                format!("bucket {bucket}: {} objects are missing or replaced", missing.len())
+            }
             Self::Removed => "removed from the list".into(),
             Self::Returned => "back in the list".into(),
             Self::StashExpired { since } => format!("the stashed one expired on {}", since.date()),

@@ -13,7 +13,7 @@ use crate::caa::{self, Applicant};
 use crate::fault::Fault;
 use crate::journal::{Entry, Proof, Status};
 use crate::ledger::Ledger;
-use crate::lineage::{Imported, Meta, Pems, RevocationReason, Revoked, Stored};
+use crate::lineage::{Etags, Imported, Meta, Pems, RevocationReason, Revoked, Stored};
 use crate::list::ChallengeType;
 use crate::name::{Identifier, LineageName};
 use crate::secret::Secret;
@@ -203,8 +203,8 @@ pub trait Store: Send + Sync {
     /// Keeps what did not pass the checks, away from `live`.
     fn quarantine(&self, lineage: &LineageName, pems: &Pems, why: &Fault) -> Result<(), Fault>;
     fn pems(&self, stored: &Stored) -> Result<Pems, Fault>;
-    /// Remembers the ETag of the pointer that was written to a bucket.
-    fn record_published(&self, stored: &Stored, bucket: &str, etag: &str) -> Result<(), Fault>;
+    /// Remembers what was written to a bucket.
+    fn record_published(&self, stored: &Stored, bucket: &str, etags: &Etags) -> Result<(), Fault>;
     /// A version that is kept, live or not. `None` if there is none of this number.
     fn version(&self, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault>;
     /// Every version that is kept in the archive, oldest first.

@@ -1,5 +1,7 @@
 //! Programs of this host: no shell, a cleared environment, a process group of their own, and a time after which the
-//! whole group is killed.
+//! whole group is killed, with all that descends from it.
+
+mod descendants;
 
 use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
@@ -136,6 +138,7 @@ struct Group(Option<Pid>);
 impl Drop for Group {
     fn drop(&mut self) {
         if let Some(group) = self.0 {
+            descendants::kill(group);
             let _ = kill_process_group(group, Signal::KILL);
         }
     }
@@ -266,6 +269,23 @@ mod tests {
             () = until(|| up.exists()) => {}
         }
         // A pipe that nobody reads any more cannot be opened for writing without waiting.
+        let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
+        until(|| rustix::fs::open(&pipe, flags, rustix::fs::Mode::empty()).is_err()).await;
+    }
+
+    #[tokio::test]
+    async fn what_moved_to_a_session_of_its_own_is_killed_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let (pipe, up) = (dir.path().join("pipe"), dir.path().join("up"));
+        let hides = format!(
+            "mkfifo {0}; setsid sh -c 'exec 3<>{0}; echo > {1}; sleep 1000 & wait' & wait",
+            pipe.display(),
+            up.display()
+        );
+        tokio::select! {
+            ended = script(&hides, "") => panic!("{ended:?}"),
+            () = until(|| up.exists()) => {}
+        }
         let flags = rustix::fs::OFlags::WRONLY | rustix::fs::OFlags::NONBLOCK;
         until(|| rustix::fs::open(&pipe, flags, rustix::fs::Mode::empty()).is_err()).await;
     }

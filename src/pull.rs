@@ -190,14 +190,15 @@ async fn take(consumer: &Consumer, folder: &Folder, found: &Found, before: Optio
         return folder.confirm(&Marker::new(found.release, &found.manifest, found.digest.clone()));
     };
     let Some(before) = before.filter(|before| *before != found.release && folder.has(*before)) else {
-        fault.causes.push(format!("`current` stays with version {}: there is none before it", found.release.sequence));
+        let stays = format!("`current` stays with version {}, since there is none before it", found.release.sequence);
+        fault.message = format!("{}; {stays}", fault.message);
         return Err(fault);
     };
     folder.point(before)?;
-    fault.causes.push(format!("`current` is version {} again", before.sequence));
+    fault.message = format!("{}; `current` is version {} again", fault.message, before.sequence);
     // The server may have read the new files by now.
     if let Err(again) = reload(consumer, before.sequence, None, folder.root()).await {
-        fault.causes.push(format!("and the reload with it failed too: {again}"));
+        fault.message = format!("{}, and the reload with it failed too: {again}", fault.message);
     }
     Err(fault)
 }

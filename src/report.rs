@@ -260,6 +260,7 @@ impl Run {
         case.facts.push(("buckets", buckets.join(", ")));
         case.facts.push(("version", stored.meta.version.to_string()));
         case.facts.push(("serial", stored.facts().serial.clone()));
+        case.facts.extend(outcome.into_iter().flat_map(Outcome::warnings).map(|warning| ("warning", warning)));
         Some(case)
     }
 

@@ -26,7 +26,7 @@ use crate::audit::{Chain, Head, Record};
 use crate::fault::{Fault, Retry};
 use crate::journal::Entry;
 use crate::ledger::{self, Ledger};
-use crate::lineage::{Imported, Meta, Pems, Revoked, Stored};
+use crate::lineage::{Etags, Imported, Meta, Pems, Revoked, Stored};
 use crate::name::LineageName;
 use crate::port::{Accounts, Inventory, KeptAccount, RenewalInfo, Store};
 use crate::secret::Secret;
@@ -221,10 +221,10 @@ impl Store for FileStore {
         versions::pems(&self.layout, stored)
     }
 
-    fn record_published(&self, stored: &Stored, bucket: &str, etag: &str) -> Result<(), Fault> {
+    fn record_published(&self, stored: &Stored, bucket: &str, etags: &Etags) -> Result<(), Fault> {
         let layout = self.writable()?;
         let _one_at_a_time = self.publishing.lock().unwrap_or_else(PoisonError::into_inner);
-        versions::record_published(layout, &stored.meta, bucket, etag)
+        versions::record_published(layout, &stored.meta, bucket, etags)
     }
 
     fn version(&self, lineage: &LineageName, version: u64) -> Result<Option<Stored>, Fault> {

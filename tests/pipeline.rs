@@ -3,6 +3,9 @@
 
 #![cfg(feature = "sandbox")]
 
+#[path = "shared/canary.rs"]
+mod canary;
+
 mod pipeline {
     mod account;
     mod accounts;

@@ -3,16 +3,19 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tempfile::TempDir;
+#[path = "shared/canary.rs"]
+mod canary;
+
+use canary::Scratch;
 
 /// A runner and ann's checkout of a config repo. Two people must agree; bob approves with minisign.
 struct Desk {
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl Desk {
     fn new() -> Self {
-        let desk = Self { dir: TempDir::new().unwrap() };
+        let desk = Self { dir: Scratch::new() };
         desk.run("ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", "ann"]);
         desk.run("minisign", &["-G", "-W", "-p", "bob.pub", "-s", "bob.key"]);
         desk.run("minisign", &["-G", "-W", "-p", "eve.pub", "-s", "eve.key"]);

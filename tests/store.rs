@@ -1,5 +1,8 @@
 //! The lineage store against its specification, `docs/store.md`.
 
+#[path = "shared/canary.rs"]
+mod canary;
+
 use std::collections::BTreeMap;
 use std::fs::{self, Permissions};
 use std::os::unix::fs::{PermissionsExt, symlink};
@@ -7,9 +10,10 @@ use std::path::{Path, PathBuf};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use canary::Scratch;
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Intent};
-use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, RevocationReason, Revoked, Stored};
+use countersign::lineage::{CertFacts, Etags, Meta, Origin, Pems, Provenance, RevocationReason, Revoked, Stored};
 use countersign::list::{KeySource, KeyType};
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::{Accounts, KeptAccount, RenewalInfo, Store};
@@ -20,6 +24,10 @@ use time::macros::datetime;
 
 fn lineage(name: &str) -> LineageName {
     LineageName::parse(name).unwrap()
+}
+
+fn etags(pointer: &str) -> Etags {
+    Etags([("current.json".to_owned(), pointer.to_owned())].into())
 }
 
 /// A new self-signed certificate and what is known about it. The version is for the store to choose.
@@ -74,14 +82,14 @@ fn entry(name: &str) -> Entry {
 }
 
 struct Case {
-    _dir: tempfile::TempDir,
+    _dir: Scratch,
     root: PathBuf,
     store: FileStore,
 }
 
 impl Case {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let root = dir.path().join("state");
         let store = FileStore::open(&root).unwrap();
         Self { _dir: dir, root, store }
@@ -259,14 +267,14 @@ fn a_version_comes_back_from_a_bucket_under_its_own_number() {
 }
 
 #[test]
-fn the_etags_of_pointers_are_kept_by_version_and_bucket() {
+fn the_etags_of_objects_are_kept_by_version_and_bucket() {
     let case = Case::new();
     let stored = case.deploy("www");
-    case.store.record_published(&stored, "certs", "\"1\"").unwrap();
-    case.store.record_published(&stored, "mirror", "\"2\"").unwrap();
-    case.store.record_published(&stored, "certs", "\"3\"").unwrap();
+    case.store.record_published(&stored, "certs", &etags("\"1\"")).unwrap();
+    case.store.record_published(&stored, "mirror", &etags("\"2\"")).unwrap();
+    case.store.record_published(&stored, "certs", &etags("\"3\"")).unwrap();
     let published = case.store.observe().unwrap().live[&lineage("www")].published.clone();
-    let expected = [("certs", "\"3\""), ("mirror", "\"2\"")].map(|(bucket, etag)| (bucket.into(), etag.into()));
+    let expected = [("certs", "\"3\""), ("mirror", "\"2\"")].map(|(bucket, etag)| (bucket.into(), etags(etag)));
     assert_eq!(published, BTreeMap::from(expected));
     assert_eq!(case.deploy("www").published, BTreeMap::new());
 }
@@ -276,7 +284,7 @@ fn a_stashed_lineage_comes_back_byte_for_byte() {
     let case = Case::new();
     case.deploy("www");
     let stored = case.deploy("www");
-    case.store.record_published(&stored, "certs", "\"1\"").unwrap();
+    case.store.record_published(&stored, "certs", &etags("\"1\"")).unwrap();
     let before = tree(&case.root);
     case.store.stash(&lineage("www")).unwrap();
     assert!(case.path("live/www").symlink_metadata().is_err() && !case.path("archive/www").exists());

@@ -15,44 +15,61 @@ use crate::bucket::layout::{
 use crate::failpoint::reach;
 use crate::fault::{Fault, Retry};
 use crate::lineage::naming::{self, Naming};
-use crate::lineage::{Pems, Stored};
+use crate::lineage::{Etags, Pems, Stored};
 use crate::name::Digest;
 use crate::port::{Bucket, Condition, ObjectSummary, Written};
 
 /// A write is sent so many times, each time after a look.
 const TRIES: usize = 4;
 
-/// Brings a version with its pointer into a bucket. Gives the pointer's ETag, which is to be recorded.
+/// What stands in a bucket now.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Published {
+    /// To be recorded.
+    pub etags: Etags,
+    /// Keys of objects that this store had written, that held something else, and that were written anew.
+    pub replaced: Vec<String>,
+}
+
+/// Brings a version with its pointer into the bucket that the runner's config calls `name`.
 ///
-/// What is there already is compared and left. `flat` adds plain copies for scripts, after the pointer.
+/// What is there already is compared and left. An object that was recorded and holds something else now was replaced by
+/// hand: it is put back. `flat` adds plain copies for scripts, after the pointer.
 ///
 /// # Errors
 /// `s3:pointer-ahead` if the bucket points at a later version, `s3:pointer-differs` if at another one of the same
-/// number, `s3:immutable-differs` if an object of this version holds something else, and the bucket's own faults.
-/// Nothing of this is ever overwritten.
+/// number, `s3:immutable-differs` if an object of this version that was never recorded holds something else, and the
+/// bucket's own faults. Nothing of this is ever overwritten.
 pub async fn publish(
     bucket: &dyn Bucket,
+    name: &str,
     listing: &BTreeMap<String, ObjectSummary>,
     stored: &Stored,
     pems: &Pems,
     flat: Option<&BTreeSet<Naming>>,
-) -> Result<String, Fault> {
-    let target = Target { bucket, stored, metadata: metadata(stored) };
-    let pointer = bucket.get(&pointer_key(&stored.meta.lineage)).await?;
-    place(stored, pointer.as_ref())?;
-    target.put_files(listing, pems).await?;
+) -> Result<Published, Fault> {
+    let target = Target { bucket, stored, before: stored.published.get(name), metadata: metadata(stored) };
+    let key = pointer_key(&stored.meta.lineage);
+    let pointer = bucket.get(&key).await?;
+    let place = place(stored, pointer.as_ref())?;
+    let mut objects = target.put_files(listing, pems).await?;
     reach("after-files");
-    let manifest = target.put_manifest(listing, &Manifest::new(stored, pems)).await?;
+    let (manifest, object) = target.put_manifest(listing, &Manifest::new(stored, pems), &place).await?;
+    objects.push(object);
     reach("after-manifest");
     let etag = target.move_pointer(pointer, manifest).await?;
+    objects.push(Object { key, etag, replaced: false });
     reach("after-pointer");
     if let Some(also) = flat {
         let copies = naming::files(pems, &stored.meta.certificate_url, also);
-        try_join_all(copies.iter().map(|file| target.put_copy(&file.name, &file.bytes))).await?;
+        objects.extend(try_join_all(copies.iter().map(|file| target.put_copy(&file.name, &file.bytes))).await?);
         try_join_all(stale_keys(listing, stored, also).map(async |name| target.put_copy(&name, b"").await)).await?;
     }
-    debug!(lineage = %stored.meta.lineage, sequence = stored.meta.version, etag, "published");
-    Ok(etag)
+    let lineage = &stored.meta.lineage;
+    debug!(%lineage, sequence = stored.meta.version, "published");
+    let replaced = objects.iter().filter(|object| object.replaced).map(|object| object.key.clone()).collect();
+    let etags = objects.into_iter().map(|object| (layout::below(lineage, &object.key).to_owned(), object.etag));
+    Ok(Published { etags: Etags(etags.collect()), replaced })
 }
 
 /// Copies with the key of an earlier version, if this one has none: nothing takes their place, so that no script takes
@@ -71,7 +88,17 @@ fn stale_keys(
 struct Target<'a> {
     bucket: &'a dyn Bucket,
     stored: &'a Stored,
+    /// What was recorded when it was written.
+    before: Option<&'a Etags>,
     metadata: BTreeMap<String, String>,
+}
+
+/// An object that stands in the bucket as it should.
+struct Object {
+    key: String,
+    etag: String,
+    /// Whether it held something else, though this store had written it.
+    replaced: bool,
 }
 
 /// Where the pointer of a bucket stands, seen from our version.
@@ -91,32 +118,53 @@ enum Landed {
 }
 
 impl Target<'_> {
-    async fn put_files(&self, listing: &BTreeMap<String, ObjectSummary>, pems: &Pems) -> Result<(), Fault> {
+    async fn put_files(&self, listing: &BTreeMap<String, ObjectSummary>, pems: &Pems) -> Result<Vec<Object>, Fault> {
         let prefix = version_prefix(self.stored);
         let put = async |name: &str, bytes: &[u8]| {
             let key = format!("{prefix}{name}");
             match self.put_new(listing, &key, bytes).await? {
-                Landed::Ours(_) => Ok(()),
-                Landed::Theirs(..) => Err(differs(&key)),
+                Landed::Ours(etag) => Ok(Object { key, etag, replaced: false }),
+                Landed::Theirs(_, etag) => self.put_back(key, bytes, etag).await,
             }
         };
-        try_join_all(layout::files(pems).iter().map(|(name, bytes)| put(name, bytes))).await.map(|_| ())
+        try_join_all(layout::files(pems).iter().map(|(name, bytes)| put(name, bytes))).await
     }
 
-    /// The digest of the manifest that stands in the bucket. An earlier release may have worded it differently.
+    /// With the digest of the manifest that stands in the bucket. An earlier release may have worded it differently.
     async fn put_manifest(
         &self,
         listing: &BTreeMap<String, ObjectSummary>,
         manifest: &Manifest,
-    ) -> Result<Digest, Fault> {
+        place: &Place,
+    ) -> Result<(Digest, Object), Fault> {
         let (key, ours) = (manifest_key(self.stored), to_json(manifest));
-        match self.put_new(listing, &key, &ours).await? {
-            Landed::Ours(_) => Ok(Digest::of(&ours)),
-            Landed::Theirs(found, _) => match serde_json::from_slice::<Manifest>(&found) {
-                Ok(other) if other.same_version(manifest) => Ok(Digest::of(&found)),
-                _ => Err(differs(&key)),
-            },
+        let (found, etag) = match self.put_new(listing, &key, &ours).await? {
+            Landed::Ours(etag) => return Ok((Digest::of(&ours), Object { key, etag, replaced: false })),
+            Landed::Theirs(found, etag) => (found, etag),
+        };
+        let digest = Digest::of(&found);
+        let is_named = !matches!(place, Place::Here(named) if *named != digest);
+        match serde_json::from_slice::<Manifest>(&found) {
+            Ok(other) if is_named && other.same_version(manifest) => {
+                Ok((digest, Object { key, etag, replaced: false }))
+            }
+            _ => Ok((Digest::of(&ours), self.put_back(key, &ours, etag).await?)),
         }
+    }
+
+    /// Writes over an object that is known to be of this store, as it was found.
+    async fn put_back(&self, key: String, bytes: &[u8], found: String) -> Result<Object, Fault> {
+        if !self.has_written(&key) {
+            return Err(differs(&key));
+        }
+        match self.write(&key, bytes, &Condition::Etag(found)).await? {
+            Landed::Ours(etag) => Ok(Object { key, etag, replaced: true }),
+            Landed::Theirs(..) => Err(contested(&key)),
+        }
+    }
+
+    fn has_written(&self, key: &str) -> bool {
+        self.before.is_some_and(|etags| etags.0.contains_key(layout::below(&self.stored.meta.lineage, key)))
     }
 
     async fn move_pointer(&self, mut found: Option<(Vec<u8>, String)>, manifest: Digest) -> Result<String, Fault> {
@@ -140,15 +188,15 @@ impl Target<'_> {
         Err(contested(&key))
     }
 
-    async fn put_copy(&self, name: &str, bytes: &[u8]) -> Result<(), Fault> {
+    async fn put_copy(&self, name: &str, bytes: &[u8]) -> Result<Object, Fault> {
         let key = flat_key(&self.stored.meta.lineage, name);
-        let condition = match self.bucket.get(&key).await? {
-            Some((found, _)) if found == bytes => return Ok(()),
-            Some((_, etag)) => Condition::Etag(etag),
-            None => Condition::Absent,
+        let (condition, replaced) = match self.bucket.get(&key).await? {
+            Some((found, etag)) if found == bytes => return Ok(Object { key, etag, replaced: false }),
+            Some((_, etag)) => (Condition::Etag(etag), self.has_written(&key)),
+            None => (Condition::Absent, false),
         };
         match self.write(&key, bytes, &condition).await? {
-            Landed::Ours(_) => Ok(()),
+            Landed::Ours(etag) => Ok(Object { key, etag, replaced }),
             Landed::Theirs(..) => Err(contested(&key)),
         }
     }

@@ -151,7 +151,10 @@ pub fn results(chain: &Chain, plan: &Plan, outcomes: &[Outcome], inventory: &Inv
                 let kind = if fault.is_some() { Kind::Failed } else { Kind::Published };
                 Record { bucket: Some(bucket.clone()), result: fault.as_ref().map(tell), ..about(plan, step, kind) }
             };
-            records.push(live.map_or_else(nothing_live, |live| published(live, bucket, fault.as_ref())));
+            let replaced =
+                outcome.replaced.get(bucket).map(|keys| clip(&format!("replaced by hand: {}", keys.join(", "))));
+            let record = live.map_or_else(nothing_live, |live| published(live, bucket, fault.as_ref()));
+            records.push(Record { result: record.result.or(replaced), ..record });
         }
     }
     records

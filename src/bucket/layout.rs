@@ -177,6 +177,11 @@ pub fn flat_key(lineage: &LineageName, file: &str) -> String {
     format!("{lineage}/{file}")
 }
 
+/// A key of a lineage without the lineage, as it is recorded.
+pub fn below<'a>(lineage: &LineageName, key: &'a str) -> &'a str {
+    key.strip_prefix(lineage.as_str()).and_then(|rest| rest.strip_prefix('/')).unwrap_or(key)
+}
+
 /// The versions of a lineage that may go, newest first, each with its keys: older than the live one and not among the
 /// newest `keep`, of which the live one is the first.
 pub fn old_versions(
@@ -210,6 +215,8 @@ pub enum Publication {
 pub enum Gap {
     /// An object of the version, or a flat copy, is not there.
     Object(String),
+    /// An object of the version, or a flat copy, is another one than was written.
+    Replaced(String),
     /// There is no pointer.
     Pointer,
     /// The pointer is not the one that was written for this version.
@@ -220,13 +227,14 @@ impl fmt::Display for Gap {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Object(key) => write!(f, "`{key}` is missing"),
+            Self::Replaced(key) => write!(f, "`{key}` is not the one that was recorded"),
             Self::Pointer => f.write_str("there is no pointer"),
             Self::OtherPointer => f.write_str("the pointer is not the one of this version"),
         }
     }
 }
 
-/// Compares a bucket's list with the ETag that was recorded for the bucket named `bucket_name`.
+/// Compares a bucket's list with the ETags that were recorded for the bucket named `bucket_name`.
 pub fn publication(
     listing: &BTreeMap<String, ObjectSummary>,
     stored: &Stored,
@@ -239,11 +247,22 @@ pub fn publication(
     let versioned = names(has_key).map(|file| format!("{prefix}{file}")).chain([manifest_key(stored)]);
     let copies = flat.map(|also| naming::names(has_key, &stored.meta.certificate_url, also)).unwrap_or_default();
     let copies = copies.iter().map(|(file, _)| flat_key(lineage, file));
-    let absent = versioned.chain(copies).filter(|key| !listing.contains_key(key));
-    let mut gaps: Vec<Gap> = absent.map(Gap::Object).collect();
-    match listing.get(&pointer_key(lineage)) {
+    let recorded = stored.published.get(bucket_name);
+    let is_ours = |key: &str, found: &ObjectSummary| {
+        recorded.is_some_and(|etags| etags.0.get(below(lineage, key)) == Some(&found.etag))
+    };
+    let gap = |key: String| match listing.get(&key) {
+        None => Some(Gap::Object(key)),
+        // Without a record it has to be looked at anyway, for the pointer's sake.
+        Some(found) if recorded.is_some() && !is_ours(&key, found) => Some(Gap::Replaced(key)),
+        Some(_) => None,
+    };
+    let mut gaps: Vec<Gap> =
+        versioned.chain(copies).filter_map(gap).collect();
+    let pointer = pointer_key(lineage);
+    match listing.get(&pointer) {
         None => gaps.push(Gap::Pointer),
-        Some(found) if stored.published.get(bucket_name) != Some(&found.etag) => gaps.push(Gap::OtherPointer),
+        Some(found) if !is_ours(&pointer, found) => gaps.push(Gap::OtherPointer),
         Some(_) => {}
     }
     if gaps.is_empty() { Publication::Current } else { Publication::Missing(gaps) }

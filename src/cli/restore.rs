@@ -16,7 +16,7 @@ use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::{Session, parse_name};
 use crate::fault::{Fault, Retry};
 use crate::lineage::foreign::check_foreign;
-use crate::lineage::{Meta, Pems, Revoked, Stored};
+use crate::lineage::{Etags, Meta, Pems, Revoked, Stored};
 use crate::name::LineageName;
 use crate::port::{Inventory, Store};
 use crate::report::terminal::{self, plain};
@@ -31,7 +31,7 @@ struct Version {
     pems: Pems,
     stashed: bool,
     /// ETags of the pointers that were written for it, by bucket.
-    published: Vec<(String, String)>,
+    published: Vec<(String, Etags)>,
     /// The CA has revoked it.
     revoked: Option<Revoked>,
     /// The newest of ours, if this one is somebody else's.
@@ -161,8 +161,8 @@ fn put(session: &Session, version: &Version) -> Result<Stored, Fault> {
     };
     session.note(&[record])?;
     let stored = store.restore(meta.clone(), &version.pems)?;
-    for (bucket, etag) in version.published.iter().filter(|_| stored.meta.version == meta.version) {
-        store.record_published(&stored, bucket, etag)?;
+    for (bucket, etags) in version.published.iter().filter(|_| stored.meta.version == meta.version) {
+        store.record_published(&stored, bucket, etags)?;
     }
     if let Some(revoked) = &version.revoked {
         store.record_revoked(&stored, revoked)?;

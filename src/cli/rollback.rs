@@ -92,8 +92,9 @@ async fn publish_all(
         }
         let upload = async {
             let listing = observe::look_at(bucket.as_ref(), &name).await?;
-            let etag = publish(bucket.as_ref(), &listing, stored, &pems, configured.flat.as_ref()).await?;
-            session.store.record_published(stored, &name, &etag)
+            let flat = configured.flat.as_ref();
+            let published = publish(bucket.as_ref(), &name, &listing, stored, &pems, flat).await?;
+            session.store.record_published(stored, &name, &published.etags)
         };
         published.insert(name.clone(), upload.await.err());
     }

@@ -262,7 +262,9 @@ fn done(outcome: &Outcome, width: usize, paint: Paint) -> String {
     let until = outcome.not_after.map(|end| format!("  until {}", end.date())).unwrap_or_default();
     let took = format!("  {:.1}s", outcome.seconds);
     let end = format!("{until}{}", paint.dim(&took));
-    format!("  {} {:<width$}{end}\n", paint.good(&format!("{word:<9}")), outcome.lineage)
+    let line = format!("  {} {:<width$}{end}\n", paint.good(&format!("{word:<9}")), outcome.lineage);
+    let warning = |warning: String| format!("            {} {}\n", paint.warn("warning:"), plain(&warning));
+    line + &outcome.warnings().map(warning).collect::<String>()
 }
 
 /// Causes and hint of a fault, indented.

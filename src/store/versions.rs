@@ -10,7 +10,7 @@ use super::layout::{LIVE, Layout, live_target, version, version_of_target, versi
 use super::write::pretty;
 use super::{placeholder, read, write};
 use crate::fault::{Fault, Retry};
-use crate::lineage::{CertFacts, Meta, Origin, Pems, Revoked, SCHEMA, Stored, public_key_of};
+use crate::lineage::{CertFacts, Etags, Meta, Origin, Pems, Revoked, SCHEMA, Stored, public_key_of};
 use crate::name::LineageName;
 use crate::secret::Secret;
 
@@ -143,10 +143,10 @@ pub fn restore(layout: &Layout, meta: Meta, pems: &Pems) -> Result<Stored, Fault
 }
 
 /// Adds to `published.json` of a version.
-pub fn record_published(layout: &Layout, meta: &Meta, bucket: &str, etag: &str) -> Result<(), Fault> {
+pub fn record_published(layout: &Layout, meta: &Meta, bucket: &str, etags: &Etags) -> Result<(), Fault> {
     let dir = version_dir(layout, meta)?;
     let mut published = stored(&dir, &meta.lineage, meta.version)?.published;
-    if published.insert(bucket.to_owned(), etag.to_owned()).as_deref() == Some(etag) {
+    if published.insert(bucket.to_owned(), etags.clone()).as_ref() == Some(etags) {
         return Ok(());
     }
     write::file(&dir.join(PUBLISHED), &pretty(&published), write::PUBLIC)

@@ -11,8 +11,9 @@ use countersign::name::CommitId;
 use countersign::sandbox::repo::{ConfigRepo, Signer};
 use countersign::sandbox::{ACCESS_KEY, Options, RecordSet, RenewalWindow, SECRET_KEY, Sandbox};
 use serde_json::Value;
-use tempfile::TempDir;
 use time::{Duration, OffsetDateTime};
+
+use crate::canary::{Scratch, said};
 
 pub const BUCKET: &str = "vault";
 
@@ -41,7 +42,7 @@ pub struct House {
     pub ann: Signer,
     pub bob: Signer,
     introduction: CommitId,
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl House {
@@ -53,7 +54,7 @@ impl House {
             ..Options::default()
         };
         let sandbox = Sandbox::start(options).await.unwrap();
-        let dir = TempDir::new().unwrap();
+        let dir = Scratch::new();
         let repo = ConfigRepo::init(&dir.path().join("domains.git")).unwrap();
         let [ann, bob] = ["ann@example.com", "bob@example.com"].map(Signer::generate);
         let introduction = repo.commit(&[("README.md", "The list.\n")], "Start", Some(&ann)).unwrap();
@@ -111,6 +112,7 @@ buckets: {{certs: {{bucket: {BUCKET}, prefix: pki/, region: us-east-1, endpoint:
             .env("AWS_EC2_METADATA_DISABLED", "true")
             .output()
             .unwrap();
+        said(self.dir.path(), [&output.stdout, &output.stderr]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use countersign::audit::{Kind, Record};
 use countersign::fault::Fault;
 use countersign::journal::{Attempt, Entry, Intent, Proof, RecordSet, Txt};
-use countersign::lineage::{CertFacts, Meta, Origin, Pems, Provenance, Stored};
+use countersign::lineage::{CertFacts, Etags, Meta, Origin, Pems, Provenance, Stored};
 use countersign::list::KeyType;
 use countersign::name::{CommitId, Digest, LineageName};
 use countersign::port::{Accounts, Store};
@@ -124,7 +124,8 @@ impl Life {
     fn publish(&self, etag: &str) -> Result<(), Fault> {
         let store = self.open()?;
         let live: Vec<Stored> = store.observe()?.live.into_values().collect();
-        store.record_published(&live[0], "certs", etag)
+        let etags = Etags([("current.json".to_owned(), etag.to_owned())].into());
+        store.record_published(&live[0], "certs", &etags)
     }
 
     fn certificate(&self, number: u32) -> (Meta, Pems) {

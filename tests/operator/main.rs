@@ -1,5 +1,7 @@
 //! What an operator has printed: schedules, policies, completions, manual pages.
 
+#[path = "../shared/canary.rs"]
+mod canary;
 mod documents;
 mod golden;
 mod iam_policy;
@@ -15,10 +17,10 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
+use canary::{Scratch, said};
 
 /// A folder with a configuration.
-pub struct Place(TempDir);
+pub struct Place(Scratch);
 
 /// How a command ended.
 #[derive(Debug)]
@@ -31,7 +33,7 @@ pub struct Ran {
 impl Place {
     /// With the configuration that explains every key.
     pub fn configured() -> Self {
-        let place = Self(tempfile::tempdir().unwrap());
+        let place = Self(Scratch::new());
         place.write("countersign.yaml", &read("policy/countersign.example.yaml"));
         place
     }
@@ -53,6 +55,7 @@ impl Place {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(args).current_dir(self.path(folder)).env_clear().env("HOME", self.0.path()).stdin(Stdio::null());
         let output = command.output().unwrap();
+        said(self.0.path(), [&output.stdout, &output.stderr]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         Ran { code: output.status.code(), out: text(output.stdout), err: text(output.stderr) }
     }

@@ -270,3 +270,29 @@ fn a_placeholder_says_what_it_is() {
     assert_eq!(facts.issuer, PLACEHOLDER);
     assert!(lab.read("state/live/www/meta.json").contains("\"placeholder\": true"));
 }
+
+#[test]
+fn what_was_replaced_in_a_bucket_by_hand_is_put_back_and_named() {
+    let lab = Lab::new();
+    lab.list(&[("www", "domains: [www.example.com], publish: [certs, mirror]")]);
+    lab.done();
+    let key = lab.sandbox.keys(BUCKET).into_iter().find(|key| key.ends_with("/privkey.pem")).unwrap();
+    let before = lab.sandbox.object(BUCKET, &key).unwrap().body;
+    lab.sandbox.seed_object(BUCKET, &key, "somebody else's").unwrap();
+    lab.sandbox.seed_object("mirror", "m/www/fullchain.pem", "somebody else's").unwrap();
+    let (_, planned, _) = lab.ask(&["plan"]);
+    assert!(planned.contains("privkey.pem` is not the one that was recorded"), "{planned}");
+    lab.sandbox.log().clear();
+    let ran = lab.done();
+    assert_eq!(lab.sandbox.object(BUCKET, &key).unwrap().body, before);
+    assert_eq!((lab.count("newOrder"), lab.count("PutObject")), (0, 4), "two objects and two heads of the log");
+    let told = &ran.junit().case("certs.publish", "www").system_out;
+    let below = key.strip_prefix("certs/").unwrap();
+    for bucket in [format!("replaced {below} in bucket certs"), "replaced www/fullchain.pem in bucket mirror".into()] {
+        assert!(told.contains(&bucket) && ran.out.contains(&bucket), "{told} {ran:?}");
+    }
+    assert!(lab.read("state/audit.jsonl").contains(&format!("replaced by hand: {below}")));
+    lab.sandbox.log().clear();
+    lab.done();
+    assert_eq!((lab.count("PutObject"), lab.count("GetObject")), (0, 2), "a quiet night reads the heads of the log");
+}

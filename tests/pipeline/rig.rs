@@ -13,8 +13,9 @@ use countersign::sandbox::repo::{ConfigRepo, Signer};
 use countersign::sandbox::{ACCESS_KEY, CaOptions, Options, RecordSet, RenewalWindow, SECRET_KEY, Sandbox};
 use countersign::store::FileStore;
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
-use tempfile::TempDir;
 use time::OffsetDateTime;
+
+use crate::canary::{Scratch, said};
 
 use super::junit::Junit;
 
@@ -30,7 +31,7 @@ pub struct Lab {
     pub sandbox: Sandbox,
     pub repo: ConfigRepo,
     pub signer: Signer,
-    dir: TempDir,
+    dir: Scratch,
     /// The sandbox runs on it.
     _runtime: tokio::runtime::Runtime,
 }
@@ -51,7 +52,7 @@ impl Lab {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let options = Options { zones, buckets, ..options };
         let sandbox = runtime.block_on(Sandbox::start(options)).unwrap();
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let repo = ConfigRepo::init(&dir.path().join("domains.git")).unwrap();
         let signer = Signer::generate("ann@example.com");
         let introduction = repo.commit(&[("README.md", "The list.\n")], "Start", Some(&signer)).unwrap();
@@ -136,6 +137,7 @@ buckets:
 
     pub fn ask_with(&self, args: &[&str], environment: &[(&str, &str)]) -> (Option<i32>, String, String) {
         let output = self.command(args).envs(environment.iter().copied()).output().unwrap();
+        said(self.dir.path(), [&output.stdout, &output.stderr]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
@@ -147,6 +149,7 @@ buckets:
         let mut child = self.command(args).stdin(Stdio::piped()).stdout(out).stderr(err).spawn().unwrap();
         std::io::Write::write_all(&mut child.stdin.take().unwrap(), input.as_bytes()).unwrap();
         let output = child.wait_with_output().unwrap();
+        said(self.dir.path(), [&output.stdout, &output.stderr]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         (output.status.code(), text(output.stdout), text(output.stderr))
     }
@@ -362,6 +365,7 @@ pub struct Ran {
 
 impl Ran {
     fn new(output: Output, junit: &Path) -> Self {
+        said(junit.parent().unwrap(), [&output.stdout, &output.stderr]);
         let text = |bytes| String::from_utf8(bytes).unwrap();
         let junit = fs::read_to_string(junit).ok().map(|xml| Junit::parse(&xml));
         Self { code: output.status.code(), out: text(output.stdout), err: text(output.stderr), junit }

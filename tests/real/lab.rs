@@ -23,7 +23,8 @@ use judge::Judge;
 use moto::Moto;
 use pebble::Pebble;
 use sshd::Sshd;
-use tempfile::TempDir;
+
+use crate::canary::Scratch;
 
 /// The hosted zone that every lab has.
 pub const ZONE: &str = "lab.test";
@@ -45,7 +46,7 @@ pub struct Lab {
     pub ann: Persona,
     /// The id of [`ZONE`].
     pub zone_id: String,
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl Lab {
@@ -54,7 +55,7 @@ impl Lab {
     }
 
     pub fn with_pebble(options: pebble::Options) -> Lab {
-        let dir = tempfile::tempdir().expect("a temporary directory");
+        let dir = Scratch::new();
         let moto = Moto::start(&dir.path().join("moto"));
         let judge = Judge::start(&moto);
         let zone_id = judge.create_zone(ZONE);

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use crate::canary::said;
 use crate::lab::daemon::{output, wait_or_kill};
 use crate::lab::{BUCKET, Lab, REGION};
 
@@ -92,6 +93,7 @@ impl Runner {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(arguments).env_clear().envs(&self.env).current_dir(&self.dir).stdin(Stdio::null());
         let output = command.output().expect("the binary runs");
+        said(&self.dir, [&output.stdout, &output.stderr]);
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         (output.status.code(), text(&output.stdout), text(&output.stderr))
     }

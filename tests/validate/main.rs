@@ -2,6 +2,8 @@
 #![cfg(feature = "sandbox")]
 
 mod branch;
+#[path = "../shared/canary.rs"]
+mod canary;
 mod certified;
 mod clones;
 mod explain;
@@ -12,7 +14,7 @@ mod reports;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use tempfile::TempDir;
+use canary::{Scratch, said};
 
 const EMPTY: &str = "version: 1\ncertificates: []\n";
 
@@ -23,7 +25,7 @@ fn list(names: &[&str]) -> String {
 
 /// A config repo, ann's clone of it, and the runner's files. The runner knows ann and not mallory.
 struct House {
-    dir: TempDir,
+    dir: Scratch,
 }
 
 /// How the program ended.
@@ -35,7 +37,7 @@ struct Ran {
 
 impl House {
     fn new() -> Self {
-        let house = Self { dir: TempDir::new().unwrap() };
+        let house = Self { dir: Scratch::new() };
         for who in ["ann", "mallory"] {
             house.tool(&house.path(""), "ssh-keygen", &["-q", "-t", "ed25519", "-N", "", "-C", "", "-f", who]);
         }
@@ -116,7 +118,9 @@ impl House {
     fn run_in(&self, folder: &Path, args: &[&str]) -> Ran {
         let mut command = self.command(folder, env!("CARGO_BIN_EXE_countersign"));
         command.env("COUNTERSIGN_CONFIG", self.path("runner/countersign.yaml"));
-        Ran::of(command.args(args).output().unwrap())
+        let output = command.args(args).output().unwrap();
+        said(self.dir.path(), [&output.stdout, &output.stderr]);
+        Ran::of(output)
     }
 
     /// `validate --base origin/main` with more arguments.

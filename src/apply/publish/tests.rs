@@ -192,9 +192,15 @@ fn version(version: u64) -> (Stored, Pems) {
     (Stored { meta, published: BTreeMap::new(), revoked: None }, pems)
 }
 
-async fn run(bucket: &Memory, number: u64, flat: bool) -> Result<String, Fault> {
+async fn run(bucket: &Memory, number: u64, flat: bool) -> Result<Published, Fault> {
+    run_knowing(bucket, number, flat, None).await
+}
+
+/// By a store that has recorded what it wrote.
+async fn run_knowing(bucket: &Memory, number: u64, flat: bool, etags: Option<Etags>) -> Result<Published, Fault> {
     let (stored, pems) = version(number);
-    publish(bucket, &bucket.listing().await, &stored, &pems, flat.then_some(&BTreeSet::new())).await
+    let stored = Stored { published: etags.into_iter().map(|etags| ("certs".to_owned(), etags)).collect(), ..stored };
+    publish(bucket, "certs", &bucket.listing().await, &stored, &pems, flat.then_some(&BTreeSet::new())).await
 }
 
 /// What a careful reader gets: the sequence, after every digest was checked.
@@ -212,7 +218,7 @@ fn read(bucket: &Memory) -> Option<u64> {
     Some(pointer.sequence)
 }
 
-fn code(result: Result<String, Fault>) -> String {
+fn code(result: Result<Published, Fault>) -> String {
     result.map(|_| "published".to_owned()).unwrap_or_else(|fault| fault.code)
 }
 
@@ -228,10 +234,10 @@ async fn the_manifest_comes_after_the_files_and_the_pointer_last() {
 }
 
 #[tokio::test]
-async fn the_etag_of_the_pointer_makes_the_publication_current() {
+async fn the_etags_of_all_objects_make_the_publication_current() {
     let bucket = Memory::default();
-    let etag = run(&bucket, 1, false).await.unwrap();
-    let stored = Stored { published: BTreeMap::from([("certs".into(), etag)]), ..version(1).0 };
+    let etags = run(&bucket, 1, false).await.unwrap().etags;
+    let stored = Stored { published: BTreeMap::from([("certs".into(), etags)]), ..version(1).0 };
     let listing = bucket.listing().await;
     assert_eq!(publication(&listing, &stored, "certs", None), Publication::Current);
     let gap = |gap| Publication::Missing(vec![gap]);
@@ -239,6 +245,40 @@ async fn the_etag_of_the_pointer_makes_the_publication_current() {
     bucket.delete("www/v/1-a1/chain.pem");
     let missing = gap(Gap::Object("www/v/1-a1/chain.pem".into()));
     assert_eq!(publication(&bucket.listing().await, &stored, "certs", None), missing);
+    bucket.put_now("www/v/1-a1/chain.pem", b"chain 2\n");
+    let replaced = gap(Gap::Replaced("www/v/1-a1/chain.pem".into()));
+    assert_eq!(publication(&bucket.listing().await, &stored, "certs", None), replaced);
+}
+
+#[tokio::test]
+async fn an_object_that_was_replaced_by_hand_is_put_back_and_named() {
+    let names = ["cert.pem", "chain.pem", "fullchain.pem", "privkey.pem", "manifest.json"];
+    let versioned = names.map(|name| format!("www/v/1-a1/{name}"));
+    for key in versioned.into_iter().chain(["www/fullchain.pem".to_owned()]) {
+        let bucket = Memory::default();
+        let written = run(&bucket, 1, true).await.unwrap();
+        let before = bucket.objects();
+        bucket.put_now(&key, b"somebody else's");
+        let again = run_knowing(&bucket, 1, true, Some(written.etags)).await.unwrap();
+        assert_eq!((bucket.objects(), again.replaced), (before, vec![key]));
+    }
+}
+
+#[tokio::test]
+async fn an_object_that_was_written_anew_with_the_same_bytes_is_recorded_and_nothing_more() {
+    let bucket = Memory::default();
+    let written = run(&bucket, 1, false).await.unwrap();
+    bucket.put_now("www/v/1-a1/cert.pem", b"cert 1\n");
+    bucket.take_log();
+    let again = run_knowing(&bucket, 1, false, Some(written.etags.clone())).await.unwrap();
+    assert_eq!((bucket.take_log(), again.replaced), (vec![], vec![]));
+    assert_ne!(again.etags, written.etags);
+}
+
+#[test]
+fn what_an_earlier_release_recorded_is_the_pointer() {
+    let read: BTreeMap<String, Etags> = serde_json::from_str(r#"{"certs": "\"1\""}"#).unwrap();
+    assert_eq!(read["certs"], Etags([("current.json".to_owned(), "\"1\"".to_owned())].into()));
 }
 
 #[tokio::test]
@@ -252,11 +292,11 @@ async fn an_empty_bucket_lacks_everything_of_a_version() {
 }
 
 #[tokio::test]
-async fn publishing_again_writes_nothing_and_gives_the_same_etag() {
+async fn publishing_again_writes_nothing_and_gives_the_same_etags() {
     let bucket = Memory::default();
-    let etag = run(&bucket, 1, true).await.unwrap();
+    let first = run(&bucket, 1, true).await.unwrap();
     bucket.take_log();
-    assert_eq!(run(&bucket, 1, true).await, Ok(etag));
+    assert_eq!(run(&bucket, 1, true).await, Ok(first));
     assert_eq!(bucket.take_log(), [""; 0]);
 }
 
@@ -385,9 +425,11 @@ async fn a_lost_answer_or_a_failed_write_at_any_put_changes_nothing_in_the_end()
     for trouble in [Trouble::AnswerLost, Trouble::Failed] {
         for at in 1..=10 {
             let bucket = Memory::with(Some((at, trouble)));
-            let etag = run(&bucket, 1, true).await.unwrap();
+            let etags = run(&bucket, 1, true).await.unwrap().etags;
             assert_eq!(bucket.objects(), undisturbed.objects(), "{trouble:?} at put {at}");
-            assert_eq!(bucket.listing().await["www/current.json"].etag, etag, "{trouble:?} at put {at}");
+            let listed = bucket.listing().await;
+            let listed = listed.iter().map(|(key, found)| (key["www/".len()..].to_owned(), found.etag.clone()));
+            assert_eq!(listed.collect::<BTreeMap<_, _>>(), etags.0, "{trouble:?} at put {at}");
         }
     }
 }
@@ -421,8 +463,8 @@ async fn two_stores_with_different_versions_end_with_the_later_one() {
     let listing = BTreeMap::new();
     let (one, two) = (version(1), version(2));
     let (first, second) = futures::future::join(
-        publish(&bucket, &listing, &one.0, &one.1, None),
-        publish(&bucket, &listing, &two.0, &two.1, None),
+        publish(&bucket, "certs", &listing, &one.0, &one.1, None),
+        publish(&bucket, "certs", &listing, &two.0, &two.1, None),
     )
     .await;
     assert!(second.is_ok());

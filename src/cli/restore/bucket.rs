@@ -17,7 +17,7 @@ use crate::cli::reports::Reports;
 use crate::cli::session::Session;
 use crate::cli::{source, wire};
 use crate::fault::{Fault, Retry};
-use crate::lineage::{CertFacts, Meta, Origin, Pems, Provenance, SCHEMA};
+use crate::lineage::{CertFacts, Etags, Meta, Origin, Pems, Provenance, SCHEMA};
 use crate::list::Certificate;
 use crate::name::{Digest, LineageName};
 use crate::port::{Bucket, ObjectSummary, Store};
@@ -99,6 +99,7 @@ async fn version(
 ) -> Result<Version, Fault> {
     let key = layout::pointer_key(lineage);
     let (bytes, etag) = object(bucket, &key).await?;
+    let mut etags = Etags([(layout::below(lineage, &key).to_owned(), etag)].into());
     let pointer: Pointer = serde_json::from_slice(&bytes).map_err(|error| damaged(&key).caused_by(&error))?;
     let prefix = format!("{lineage}/v/");
     // What a pointer says becomes a key: it stays below its own lineage.
@@ -106,31 +107,33 @@ async fn version(
         return Err(damaged(&key));
     }
     let key = format!("{}manifest.json", pointer.prefix);
-    let (bytes, _) = object(bucket, &key).await?;
+    let (bytes, etag) = object(bucket, &key).await?;
+    etags.0.insert(layout::below(lineage, &key).to_owned(), etag);
     if Digest::of(&bytes) != pointer.manifest {
         return Err(damaged(&key).hint("the digest in the pointer is another one"));
     }
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&key).caused_by(&error))?;
-    let pems = files(bucket, &pointer.prefix, &manifest).await?;
+    let pems = files(bucket, &pointer.prefix, &manifest, &mut etags).await?;
     let facts = CertFacts::from_pem(&pems.cert)?;
     let meta = meta(manifest, facts, &pointer, list.list().get(lineage))?;
     Ok(Version {
         stashed: list.list().get(lineage).is_none(),
         meta,
         pems,
-        published: vec![(name.to_owned(), etag)],
+        published: vec![(name.to_owned(), etags)],
         revoked: None,
         below: None,
         from: format!("bucket {name}"),
     })
 }
 
-async fn files(bucket: &dyn Bucket, prefix: &str, manifest: &Manifest) -> Result<Pems, Fault> {
+async fn files(bucket: &dyn Bucket, prefix: &str, manifest: &Manifest, etags: &mut Etags) -> Result<Pems, Fault> {
     let mut texts = BTreeMap::new();
     for file in manifest.names() {
         let key = format!("{prefix}{file}");
         let said = manifest.files.get(file).ok_or_else(|| damaged(&key))?;
-        let (bytes, _) = object(bucket, &key).await?;
+        let (bytes, etag) = object(bucket, &key).await?;
+        etags.0.insert(layout::below(&manifest.lineage, &key).to_owned(), etag);
         if bytes.len() as u64 != said.size || Digest::of(&bytes) != said.sha256 {
             return Err(damaged(&key).hint("the digest in the manifest is another one"));
         }

@@ -4,10 +4,9 @@ use std::net::SocketAddr;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use tempfile::TempDir;
-
 use super::junit::Junit;
 use super::scene::{Scene, said};
+use crate::canary::Scratch;
 use crate::lab::nginx::Nginx;
 use crate::lab::pebble::Options;
 
@@ -41,13 +40,13 @@ server {
 struct Site {
     nginx: Nginx,
     /// Everybody may pass through it.
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl Site {
     fn start(site: impl Fn(SocketAddr, &Path) -> String) -> Site {
         let everybody = || PermissionsExt::from_mode(0o755);
-        let dir = tempfile::Builder::new().permissions(everybody()).tempdir().unwrap();
+        let dir: Scratch = tempfile::Builder::new().permissions(everybody()).tempdir().unwrap().into();
         let folder = dir.path().join("challenge");
         std::fs::create_dir(&folder).unwrap();
         std::fs::set_permissions(&folder, everybody()).unwrap();

@@ -102,6 +102,8 @@ fn objects_deleted_by_hand_come_back_without_an_order() {
     let (before, orders) = (scene.bucket(), scene.requests().new_order);
     let lost = before.keys().find(|key| key.ends_with("/chain.pem")).unwrap();
     [lost.as_str(), "certs/www/current.json"].iter().for_each(|key| delete(&scene, key));
+    let replaced = before.keys().find(|key| key.ends_with("/privkey.pem")).unwrap();
+    by_hand(&scene, replaced, "put_object(Bucket=sys.argv[3], Key=sys.argv[4], Body=b'not a key')");
 
     let run = scene.runner.apply();
 
@@ -109,6 +111,8 @@ fn objects_deleted_by_hand_come_back_without_an_order() {
     assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done, 0 failed (1 publish)");
     assert_eq!(scene.bucket(), before);
     assert_eq!(scene.requests().new_order, orders);
+    let told = Junit::of(&run).facts("certs.publish", "www");
+    assert!(told.contains("somebody had replaced www/v/1-") && told.contains("/privkey.pem"), "{told}");
 }
 
 #[test]
@@ -184,12 +188,17 @@ fn key_type(scene: &Scene, name: &str) -> String {
 }
 
 fn delete(scene: &Scene, key: &str) {
+    by_hand(scene, key, "delete_object(Bucket=sys.argv[3], Key=sys.argv[4])");
+}
+
+/// A call of boto3.
+fn by_hand(scene: &Scene, key: &str, call: &str) {
     let mut script = Command::new(crate::lab::moto::venv().join("bin/python"));
-    script.arg("-c").arg(
+    script.arg("-c").arg(format!(
         "import sys, boto3\n\
          s3 = boto3.client('s3', endpoint_url=sys.argv[1], region_name=sys.argv[2])\n\
-         s3.delete_object(Bucket=sys.argv[3], Key=sys.argv[4])",
-    );
+         s3.{call}"
+    ));
     script.env("AWS_ACCESS_KEY_ID", "hand").env("AWS_SECRET_ACCESS_KEY", "hand");
     output(script.args([&scene.lab.judge.url(), REGION, BUCKET, key]));
 }

@@ -146,6 +146,7 @@ async fn doctor_fails_for_a_key_that_others_may_read() {
     let key = house.path("state/archive/www/1/privkey.pem");
     fs::set_permissions(&key, fs::Permissions::from_mode(0o644)).unwrap();
     assert_eq!(states(&house.run(&["doctor", "--json"]).must(1))["store"], "fail");
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -120,4 +120,6 @@ fn the_tutorial_can_be_followed_line_by_line() {
     assert!(said.contains("\nexit 4\n"), "the unsigned commit was refused: {said}");
     let shop: Vec<&str> = said.lines().filter(|line| line.starts_with("shop ") && line.contains("stashed")).collect();
     assert_eq!(shop.len(), 1, "shop is kept: {said}");
+    // They hold what the sandbox prints to be used, as the tutorial says.
+    ["sandbox.log", "tutorial.sh"].map(|name| fs::remove_file(place.path(name)).unwrap());
 }

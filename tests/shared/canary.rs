@@ -21,7 +21,7 @@ const SECRETS: [&str; 4] = [
 ];
 
 /// Files that tests write for such a secret.
-const HOMES: [&str; 3] = ["credentials", "webhook", "pebble.json"];
+const HOMES: [&str; 2] = ["credentials", "webhook"];
 
 /// Part of the first line of any private key in PEM (RFC 7468).
 const EDGE: &[u8] = b"PRIVATE KEY-----";

@@ -583,6 +583,15 @@ fn a_lineage_folder_that_is_a_link_is_not_written_through() {
 }
 
 #[test]
+fn a_lineage_behind_a_link_is_broken_before_anything_is_ordered_for_it() {
+    let case = Case::new();
+    case.deploy("www");
+    fs::rename(case.path("archive/www"), case.path("elsewhere")).unwrap();
+    symlink("../elsewhere", case.path("archive/www")).unwrap();
+    assert_eq!(case.broken("www").code, "store:broken");
+}
+
+#[test]
 fn a_key_file_that_is_a_link_is_not_read() {
     let case = Case::new();
     let stored = case.deploy("www");

@@ -257,8 +257,7 @@ pub fn publication(
         Some(found) if recorded.is_some() && !is_ours(&key, found) => Some(Gap::Replaced(key)),
         Some(_) => None,
     };
-    let mut gaps: Vec<Gap> =
-        versioned.chain(copies).filter_map(gap).collect();
+    let mut gaps: Vec<Gap> = versioned.chain(copies).filter_map(gap).collect();
     let pointer = pointer_key(lineage);
     match listing.get(&pointer) {
         None => gaps.push(Gap::Pointer),

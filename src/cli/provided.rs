@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::config::{Config, Provided, read};
 use crate::fault::Fault;
 use crate::lineage::Pems;
-use crate::lineage::foreign::check_foreign;
+use crate::lineage::foreign::{Maker, check_foreign};
 use crate::list::List;
 use crate::name::Digest;
 use crate::plan::provided;
@@ -27,7 +27,10 @@ fn one(files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
         chain += &read::read(issuers)?;
     }
     let key = Secret::new(read::read(&files.key)?);
-    let (pems, facts, _) = check_foreign(Some(&key), &chain)?;
+    let (pems, facts, maker) = check_foreign(Some(&key), &chain)?;
+    if maker == Maker::Placeholder {
+        return Err(Fault::new("provided:placeholder", "it is the placeholder of a countersign, which nobody may see"));
+    }
     let files = Digest::of(pems.fullchain().as_bytes());
     Ok((pems, provided::Provided { facts, files }))
 }

@@ -34,7 +34,13 @@ pub fn live(layout: &Layout, lineage: &LineageName) -> Result<Option<Stored>, Fa
         return Err(broken(format!("{} points at {}", link.display(), target.display()))
             .hint(format!("let it point at {}", live_target(lineage, 1).display())));
     };
-    let dir = layout.archive(lineage).join(version.to_string());
+    let archive = layout.archive(lineage);
+    // A write would refuse it, after an order was spent.
+    if archive.is_symlink() {
+        return Err(broken(format!("{} is a link", archive.display()))
+            .hint("the store does not follow links inside its tree; move it away"));
+    }
+    let dir = archive.join(version.to_string());
     match dir.symlink_metadata() {
         Ok(found) if found.is_dir() => stored(&dir, lineage, version).map(Some),
         _ if layout.stash(lineage).symlink_metadata().is_ok() => Ok(None),

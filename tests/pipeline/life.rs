@@ -296,3 +296,51 @@ fn what_was_replaced_in_a_bucket_by_hand_is_put_back_and_named() {
     lab.done();
     assert_eq!((lab.count("PutObject"), lab.count("GetObject")), (0, 2), "a quiet night reads the heads of the log");
 }
+
+#[test]
+fn a_placeholder_is_nobodys_certificate_and_is_not_provided() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.sandbox.faults().script("validation", 1, Mishap::refused(403, "unauthorized"));
+    lab.apply();
+    provide(&lab, "www.example.com");
+    for (file, of) in [("shop.key", "privkey.pem"), ("shop.crt", "fullchain.pem")] {
+        lab.write(file, &lab.read(&format!("state/live/www/{file}", file = of)));
+    }
+    lab.list(&[("shop", "domains: [www.example.com], provided: shop")]);
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.live("shop"), lab.published("shop")), (Some(3), None, None), "{ran:?}");
+    let verdict = ran.junit().case("certs.issue", "shop").verdict.as_ref().unwrap();
+    assert!(verdict.text.contains("[provided:placeholder]"), "{ran:?}");
+}
+
+#[test]
+fn a_first_certificate_is_told_to_hooks_as_one_however_it_came() {
+    let lab = Lab::new();
+    provide(&lab, "shop.example.com");
+    let tell =
+        format!("[/bin/sh, -c, 'echo $COUNTERSIGN_EVENT $COUNTERSIGN_ACTION >> {}']", lab.path("heard").display());
+    let config = lab.read("countersign.yaml");
+    lab.write("countersign.yaml", &format!("{config}hooks: {{after_issue: [{tell}], after_renew: [{tell}]}}\n"));
+    lab.list(&[("shop", "domains: [shop.example.com], provided: shop")]);
+    lab.done();
+    provide(&lab, "shop.example.com");
+    lab.done();
+    assert_eq!(lab.read("heard"), "after-issue adopt\nafter-renew adopt\n");
+}
+
+#[test]
+fn a_rollback_goes_to_no_version_that_has_expired() {
+    let lab = Lab::new();
+    lab.list(&WWW);
+    lab.done();
+    expire(&lab, "www");
+    lab.done();
+    assert_eq!(lab.live("www"), Some(3));
+    let rollback = ["rollback", "www", "--reason", "a test", "--auto-approve"];
+    let ran = lab.run(&[&rollback[..], &["--to", "2"]].concat());
+    assert!(ran.code == Some(1) && ran.err.contains("[rollback:expired]"), "{ran:?}");
+    let ran = lab.run(&rollback);
+    assert_eq!((ran.code, lab.live("www")), (Some(0), Some(4)), "{ran:?}");
+    assert_eq!(lab.read("state/archive/www/4/cert.pem"), lab.read("state/archive/www/1/cert.pem"));
+}

@@ -316,7 +316,7 @@ pub const FAULTS: &[Fault] = &[
         "S5",
         "An ETag that is no MD5",
         "ETags are only compared with ETags, contents by SHA-256",
-        By(&["the_same_body_written_twice_has_two_etags", "the_etag_of_the_pointer_makes_the_publication_current"]),
+        By(&["the_same_body_written_twice_has_two_etags", "the_etags_of_all_objects_make_the_publication_current"]),
     ),
     row(
         "S6",
@@ -371,10 +371,12 @@ pub const FAULTS: &[Fault] = &[
     ),
     row(
         "S12",
-        "A pointer or an object was deleted by hand",
-        "It comes back from the store without an order",
+        "A pointer or an object was deleted or replaced by hand",
+        "It comes back from the store without an order; what was replaced is named in the report",
         By(&[
             "a_pointer_that_went_missing_comes_back",
+            "an_object_that_was_replaced_by_hand_is_put_back_and_named",
+            "what_was_replaced_in_a_bucket_by_hand_is_put_back_and_named",
             "objects_that_went_missing_come_back_and_the_others_are_left",
             "objects_deleted_by_hand_come_back_without_an_order",
         ]),

@@ -195,6 +195,7 @@ pub const REQUIREMENTS: &[Requirement] = &[
         "",
         Shown(&[
             "objects_deleted_by_hand_come_back_without_an_order",
+            "what_was_replaced_in_a_bucket_by_hand_is_put_back_and_named",
             "what_is_stashed_keeps_every_byte_and_is_neither_renewed_nor_revoked",
         ]),
     ),

@@ -20,8 +20,8 @@ const SECRETS: [&str; 4] = [
     "secret-path",
 ];
 
-/// Files that tests write for such a secret.
-const HOMES: [&str; 2] = ["credentials", "webhook"];
+/// Files that tests write for such a secret, and the program, in which the sandbox is.
+const HOMES: [&str; 4] = ["credentials", "webhook", "pebble.json", "countersign"];
 
 /// Part of the first line of any private key in PEM (RFC 7468).
 const EDGE: &[u8] = b"PRIVATE KEY-----";

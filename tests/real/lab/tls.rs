@@ -1,5 +1,6 @@
 //! A root and a server certificate for 127.0.0.1, which Debian's Pebble does not ship.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, SanType};
@@ -38,5 +39,6 @@ impl Tls {
 fn write(dir: &Path, name: &str, text: &str) -> PathBuf {
     let path = dir.join(name);
     std::fs::write(&path, text).expect("a PEM file");
+    std::fs::set_permissions(&path, PermissionsExt::from_mode(0o600)).expect("a private file");
     path
 }

@@ -305,7 +305,7 @@ fn a_placeholder_is_nobodys_certificate_and_is_not_provided() {
     lab.apply();
     provide(&lab, "www.example.com");
     for (file, of) in [("shop.key", "privkey.pem"), ("shop.crt", "fullchain.pem")] {
-        lab.write(file, &lab.read(&format!("state/live/www/{file}", file = of)));
+        lab.write(file, &lab.read(&format!("state/live/www/{of}")));
     }
     lab.list(&[("shop", "domains: [www.example.com], provided: shop")]);
     let ran = lab.apply();

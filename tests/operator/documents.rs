@@ -59,24 +59,23 @@ fn joined(page: &str, link: &str) -> String {
 #[test]
 #[ignore = "needs mdbook: ci/install"]
 fn mdbook_builds_the_book_without_a_complaint() {
-    let place = Place::configured();
+    // The pages show the secret of the sandbox.
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("book");
     let venv = std::env::var("COUNTERSIGN_VENV").unwrap_or_else(|_| "target/venv".into());
     let output = Command::new(format!("{venv}/bin/mdbook"))
-        .args(["build", "--dest-dir", place.path("book").to_str().unwrap()])
+        .args(["build", "--dest-dir", book.to_str().unwrap()])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success() && !said.contains("WARN") && !said.contains("ERROR"), "{said}");
-    let pages = fs::read_dir(place.path("book")).unwrap().map(|entry| entry.unwrap().file_name().display().to_string());
+    let pages = fs::read_dir(&book).unwrap().map(|entry| entry.unwrap().file_name().display().to_string());
     let pages: Vec<String> = pages.filter(|page| page.ends_with(".html")).collect();
     for (path, _) in documents().iter().filter(|(path, _)| path.starts_with("docs/") && !path.ends_with("SUMMARY.md")) {
         assert!(pages.contains(&path[5..].replace(".md", ".html")), "{path}: {pages:?}");
     }
-    assert!(
-        fs::read_to_string(place.path("book/list.html")).unwrap().contains("certificates:"),
-        "the example stands in it"
-    );
+    assert!(fs::read_to_string(book.join("list.html")).unwrap().contains("certificates:"), "the example stands in it");
 }
 
 #[test]
@@ -120,6 +119,5 @@ fn the_tutorial_can_be_followed_line_by_line() {
     assert!(said.contains("\nexit 4\n"), "the unsigned commit was refused: {said}");
     let shop: Vec<&str> = said.lines().filter(|line| line.starts_with("shop ") && line.contains("stashed")).collect();
     assert_eq!(shop.len(), 1, "shop is kept: {said}");
-    // They hold what the sandbox prints to be used, as the tutorial says.
-    ["sandbox.log", "tutorial.sh"].iter().for_each(|name| fs::remove_file(place.path(name)).unwrap());
+    place.forget_the_sandbox("tutorial.sh");
 }

@@ -33,6 +33,7 @@ fn run_in_a_namespace(place: &Place) -> String {
         .output()
         .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    place.forget_the_sandbox("run.sh");
     std::fs::read_to_string(place.path("trace")).unwrap()
 }
 

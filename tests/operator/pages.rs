@@ -254,6 +254,7 @@ fn follow(path: &str) {
         end.to_string()
     };
     assert_eq!(ended, commands.iter().map(due).collect::<Vec<_>>(), "{said}");
+    place.forget_the_sandbox("page.sh");
 }
 
 #[test]

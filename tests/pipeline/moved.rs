@@ -393,6 +393,7 @@ fn a_domain_csr_of_acme_tiny_goes_on_here_and_a_key_beside_it_is_not_kept() {
         .collect();
     let key_file = lab.path("domain.key").display().to_string();
     fs::write(&key_file, key.serialize_pem()).unwrap();
+    fs::set_permissions(&key_file, fs::Permissions::from_mode(0o600)).unwrap();
     let chain = folder.join("domain.crt").display().to_string();
     ends(
         &lab,

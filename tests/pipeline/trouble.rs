@@ -193,8 +193,8 @@ fn credentials_that_expire_in_the_middle_of_a_run_are_fetched_anew() {
         r#"echo >> fetched; printf '{{"Version": 1, "AccessKeyId": "{ACCESS_KEY}", "SecretAccessKey": "{SECRET_KEY}",
         "Expiration": "%s"}}' "$(date -u -d '5 seconds' +%FT%TZ)""#
     );
-    lab.write("give", &given);
-    lab.write("aws", "[profile short]\ncredential_process = sh give\n");
+    lab.write("credentials", &given);
+    lab.write("aws", "[profile short]\ncredential_process = sh credentials\n");
     let config = lab.read("countersign.yaml");
     let config = config.replace("route53: {", "route53: {profile: short, ");
     lab.write("countersign.yaml", &config.replace("prefix: certs/,", "prefix: certs/, profile: short,"));

@@ -3,8 +3,9 @@
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
-use super::daemon::{Daemon, output};
+use super::daemon::{Daemon, output, wait_for};
 
 /// A running nginx. Its own files are in `dir`.
 pub struct Nginx {
@@ -47,6 +48,14 @@ impl Nginx {
         let command = command(&self.conf, &["-s", "reload"]);
         let words = [command.get_program()].into_iter().chain(command.get_args());
         words.map(|word| word.to_str().expect("plain paths").to_owned()).collect()
+    }
+
+    /// Waits until the worker of before a reload is gone: for a moment it answers beside the new one.
+    pub fn settle(&self) {
+        let master = std::fs::read_to_string(self.conf.with_file_name("nginx.pid")).expect("nginx' pid");
+        let workers = format!("/proc/{0}/task/{0}/children", master.trim());
+        let count = || std::fs::read_to_string(&workers).expect("nginx' workers").split_whitespace().count();
+        wait_for("one worker of nginx", Duration::from_secs(20), || (count() == 1).then_some(()));
     }
 
     /// The first line of each request, with the status of the answer.

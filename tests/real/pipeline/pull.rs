@@ -74,6 +74,7 @@ fn nginx_serves_the_new_certificate_after_a_pull_and_the_old_one_if_it_does_not_
     assert!(idle.2.contains("pull:not-served") && idle.2.contains("is version 1 again"), "{idle:?}");
 
     let pulled = machine.pull(&reload, Some(&address));
+    nginx.settle();
     assert_eq!((pulled.0, machine.marked(), nginx.serial("www.lab.test")), (Some(0), Some(2), renewed), "{pulled:?}");
     assert!(pulled.1.contains("www  version 2 instead of 1, until "), "{pulled:?}");
 
@@ -131,6 +132,7 @@ fn a_key_that_openssl_made_on_the_machine_serves_there_and_is_nowhere_else() {
     assert_eq!(nginx.serial("www.lab.test"), machine.published());
     machine.renew();
     let pulled = machine.pull(&nginx.reload(), Some(&nginx.address.to_string()));
+    nginx.settle();
     assert_eq!((pulled.0, nginx.serial("www.lab.test")), (Some(0), machine.published()), "{pulled:?}");
     assert_eq!(public(["x509", "-noout", "-pubkey"], &machine.folder().join("current/cert.pem")), own);
 }

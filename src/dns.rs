@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use crate::fault::Fault;
 use crate::journal::{Proof, RecordSet, Txt};
-use crate::port::{Addresses, Answer, Change, Solver};
+use crate::port::{Addresses, Answer, Change, INSYNC_DEADLINE, Solver};
 
 mod batch;
 mod caa;
@@ -42,8 +42,6 @@ use pace::{Pace, Wait};
 use route53::Route53;
 use zone::{Zone, ZoneId};
 
-/// How long a change may take to reach all servers.
-const INSYNC: Duration = Duration::from_secs(300);
 /// How long a value may take to be answered.
 const VISIBLE: Duration = Duration::from_secs(60);
 
@@ -96,7 +94,7 @@ impl Default for Settings {
             hooks: BTreeMap::new(),
             hook_zones: BTreeMap::new(),
             other_zones: None,
-            insync: INSYNC,
+            insync: INSYNC_DEADLINE,
             visible: VISIBLE,
         }
     }

@@ -1,6 +1,9 @@
 //! What happens during an apply, as it happens. Reporters listen; the run does not know them.
 
+use std::time::Duration;
+
 use crate::outcome::Outcome;
+use crate::port::{CA_DEADLINE, INSYNC_DEADLINE};
 
 /// The phases of the wave, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -10,6 +13,7 @@ pub enum Phase {
     Authorizations,
     Dns,
     Files,
+    Insync,
     Visible,
     Validation,
     Finalize,
@@ -25,11 +29,21 @@ impl Phase {
             Self::Authorizations => "fetching authorizations",
             Self::Dns => "writing TXT records",
             Self::Files => "writing token files",
+            Self::Insync => "waiting until Route53 is INSYNC",
             Self::Visible => "waiting until the answers can be seen",
             Self::Validation => "waiting for validation",
             Self::Finalize => "finalizing",
             Self::Publish => "publishing",
             Self::CleanUp => "removing the answers",
+        }
+    }
+
+    /// How long others may take before the run goes on without them.
+    pub fn limit(self) -> Option<Duration> {
+        match self {
+            Self::Insync => Some(INSYNC_DEADLINE),
+            Self::Validation | Self::Finalize => Some(CA_DEADLINE),
+            _ => None,
         }
     }
 }

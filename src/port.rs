@@ -18,6 +18,12 @@ use crate::list::ChallengeType;
 use crate::name::{Identifier, LineageName};
 use crate::secret::Secret;
 
+/// How long a change may take to reach all servers of a zone.
+pub const INSYNC_DEADLINE: Duration = Duration::from_secs(300);
+
+/// How long a CA may take to validate or to issue before the order is left for the next run.
+pub const CA_DEADLINE: Duration = Duration::from_secs(600);
+
 /// Wall time, for decisions only. Durations are measured by whoever waits.
 pub trait Clock: Send + Sync {
     fn now(&self) -> OffsetDateTime;

@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use tracing::debug;
 
-use crate::apply::poll::{CA_DEADLINE, poll_while};
+use crate::apply::poll::poll_while;
 use crate::apply::wave::{Halt, Wave};
 use crate::apply::{Work, csr, issued, kept_key};
 use crate::failpoint::reach;
@@ -20,7 +20,7 @@ use crate::lineage::check::NOT_YET_VALID;
 use crate::lineage::public_key_of;
 use crate::list::{Certificate, KeySource};
 use crate::name::Digest;
-use crate::port::{Ca, Challenge, Order, OrderRequest, Store};
+use crate::port::{CA_DEADLINE, Ca, Challenge, Order, OrderRequest, Store};
 use crate::secret::Secret;
 
 /// Seconds that a certificate's time may be away for this run to wait for it.

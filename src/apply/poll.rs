@@ -9,9 +9,6 @@ use crate::apply::wave::Halt;
 use crate::fault::Fault;
 use crate::journal::Status;
 
-/// How long a CA may take to validate or to issue before the order is left for the next run.
-pub const CA_DEADLINE: Duration = Duration::from_secs(600);
-
 /// The first poll comes at once, the second after a quarter of a second, then ever later, at most so far apart.
 const FIRST: Duration = Duration::from_millis(250);
 const LAST: Duration = Duration::from_secs(5);
@@ -43,6 +40,7 @@ pub async fn poll_while(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::port::CA_DEADLINE;
 
     /// How it ends when the CA gives these answers, the last one first, and how many are left.
     async fn polled(mut answers: Vec<Status>, most: Duration) -> (Result<(), String>, usize) {

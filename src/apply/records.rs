@@ -131,8 +131,8 @@ async fn put(wave: &Wave<'_>, solver: &dyn Solver, proofs: Vec<Proof>, places: u
     }
     let Some(changes) = wave.stop.answer(solver.present(&proofs)).await else { return Progress::Open };
     reach("after-present");
-    wave.begin(Phase::Visible, places);
-    let waits = join_all(changes.iter().map(|change| unseen(solver, change)));
+    let begin = |phase| wave.begin(phase, places);
+    let waits = join_all(changes.iter().map(|change| unseen(solver, change, &begin)));
     match wave.stop.unless_asked(waits).await {
         Some(unseen) => {
             reach("after-settled");
@@ -144,15 +144,18 @@ async fn put(wave: &Wave<'_>, solver: &dyn Solver, proofs: Vec<Proof>, places: u
 
 /// Which proofs of a change did not become visible. If the provider does not say that it is done, the servers that a CA
 /// asks have the last word.
-async fn unseen(solver: &dyn Solver, change: &Change) -> Vec<(Proof, Fault)> {
+async fn unseen(solver: &dyn Solver, change: &Change, begin: &(dyn Fn(Phase) + Sync)) -> Vec<(Proof, Fault)> {
     let all = |fault: &Fault| change.records.iter().map(|proof| (proof.clone(), fault.clone())).collect();
-    if let Err(fault) = &change.result {
-        return all(fault);
+    match &change.result {
+        Err(fault) => return all(fault),
+        Ok(id) if !id.is_empty() => begin(Phase::Insync),
+        Ok(_) => {}
     }
     let pending = match solver.settled(change).await {
         Err(fault) if fault.code != "route53:pending" => return all(&fault),
         settled => settled.err(),
     };
+    begin(Phase::Visible);
     let seen = solver.visible(&change.records).await;
     let pairs = change.records.iter().cloned().zip(seen);
     let fault = |unseen: Fault| pending.clone().unwrap_or(unseen);
@@ -207,7 +210,7 @@ mod tests {
         let dns = impatient(sandbox);
         let change = dns.present(&[txt("unseen")]).await.remove(0);
         let change = Change { records: vec![txt("seen"), txt("unseen")], ..change };
-        let found = unseen(&dns, &change).await;
+        let found = unseen(&dns, &change, &|_| ()).await;
         found.into_iter().map(|(proof, fault)| (proof, fault.code)).collect()
     }
 

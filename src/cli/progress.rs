@@ -1,10 +1,12 @@
 //! Progress of an apply on standard error: a moving line for people, one line for each event otherwise.
 
+use std::fmt;
 use std::io::{self, Write};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressState, ProgressStyle};
 
 use crate::event::{Event, Listener, Phase};
 use crate::outcome::Outcome;
@@ -34,7 +36,8 @@ impl Write for BesideProgress {
     }
 }
 
-/// A spinner with the phase of the wave, how long it has taken, and how many lineages are done with.
+/// A spinner with the phase of the wave, how many lineages are done with, and how long the phase has taken, or what is
+/// left of its limit.
 pub struct Spinner {
     bar: ProgressBar,
     done: AtomicUsize,
@@ -43,11 +46,9 @@ pub struct Spinner {
 impl Spinner {
     pub fn start() -> Self {
         let bar = ProgressBar::new_spinner();
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}{prefix}") {
-            bar.set_style(style);
-        }
+        bar.set_style(style(None));
         bar.set_message("preparing");
-        bar.enable_steady_tick(std::time::Duration::from_millis(120));
+        bar.enable_steady_tick(Duration::from_millis(120));
         *shown() = Some(bar.clone());
         Self { bar, done: AtomicUsize::new(0) }
     }
@@ -65,6 +66,7 @@ impl Listener for Spinner {
         match event {
             Event::Began(phase, count) => {
                 self.bar.reset_elapsed();
+                self.bar.set_style(style(phase.limit()));
                 self.bar.set_message(phase_line(phase, count));
             }
             Event::Finished(_) => {
@@ -85,6 +87,18 @@ impl Listener for Lines {
             Event::Finished(outcome) => tracing::info!("{}", outcome_line(outcome)),
         }
     }
+}
+
+/// Counts up, or down to a limit.
+fn style(limit: Option<Duration>) -> ProgressStyle {
+    let time = move |state: &ProgressState, to: &mut dyn fmt::Write| {
+        let _ = match limit {
+            Some(limit) => write!(to, "at most {} s", limit.saturating_sub(state.elapsed()).as_secs()),
+            None => write!(to, "{} s", state.elapsed().as_secs()),
+        };
+    };
+    let plain = ProgressStyle::default_spinner();
+    plain.clone().template("{spinner} {msg}, {time}{prefix}").unwrap_or(plain).with_key("time", time)
 }
 
 fn phase_line(phase: Phase, count: usize) -> String {

@@ -1,5 +1,7 @@
 //! An apply in front of an operator: at a real terminal, and in a pipe.
 
+use std::time::Duration;
+
 use super::rig::Lab;
 
 const TWO: [(&str, &str); 2] = [("api", "api.example.com"), ("www", "www.example.com")];
@@ -13,6 +15,21 @@ fn a_terminal_shows_the_phases_of_the_wave_in_their_order_and_then_the_result() 
     let result = ["  issued    www", "First to expire:", "countersign apply: done (exit 0)"];
     let places: Vec<Option<usize>> = phases.iter().chain(&result).map(|told| shown.find(told)).collect();
     assert!(places.iter().all(Option::is_some) && places.is_sorted(), "{places:?}: {shown}");
+}
+
+#[test]
+fn while_route53_works_the_line_counts_down_to_its_limit() {
+    let lab = Lab::new();
+    lab.sandbox.set_insync_delay(Duration::from_millis(1500));
+    lab.list(&TWO);
+    let shown = lab.at_terminal(&["apply", "--auto-approve"]);
+    let mut left: Vec<u64> = shown
+        .split("waiting until Route53 is INSYNC (1), at most ")
+        .skip(1)
+        .filter_map(|line| line.split(' ').next()?.parse().ok())
+        .collect();
+    left.dedup();
+    assert_eq!(left[..2], [299, 298], "{shown}");
 }
 
 #[test]

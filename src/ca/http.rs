@@ -286,7 +286,7 @@ fn connect(extra_roots: &[CertificateDer<'static>]) -> Result<Https, Fault> {
     }
     let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::new("acme:tls", "TLS cannot be set up").caused_by(&error))?
+        .map_err(|error| Fault::new("acme:no-tls", "TLS cannot be set up").caused_by(&error))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     let mut tcp = HttpConnector::new();

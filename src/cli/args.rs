@@ -67,7 +67,7 @@ pub enum LogFormat {
 pub enum Command {
     /// Check the list in the current folder, or the commits of a branch, and report every problem with its place
     Validate(Validate),
-    /// Say what a rule means, why it is there and what satisfies it
+    /// Say what a rule or the code of a failure means, and what to do about it
     Explain(Explain),
     /// Show what an apply would do
     Plan(Plan),
@@ -165,8 +165,9 @@ pub enum MergeMethod {
 
 #[derive(Debug, Args)]
 pub struct Explain {
-    /// The id of a rule, like S01-unsigned or duplicate-name; without one all are listed
-    #[arg(value_name = "RULE")]
+    /// The id of a rule or the code of a failure, like S01-unsigned, duplicate-name or dns:not-visible; without one
+    /// all are listed
+    #[arg(value_name = "CODE")]
     pub rule: Option<String>,
 }
 

@@ -36,7 +36,7 @@ certificates:
 fn doctor_and_explain_fit_into_80_columns() {
     let place = Place::configured();
     place.write("domains.yaml", LIST);
-    for command in ["doctor", "explain", "explain S01-unsigned"] {
+    for command in ["doctor", "explain", "explain S01-unsigned", "explain dns:not-visible"] {
         let text = without_colour(&shown(&place, 80, "", command));
         let long: Vec<&str> = text.lines().filter(|line| line.chars().count() > 80 && line.contains(' ')).collect();
         assert!(!text.is_empty());

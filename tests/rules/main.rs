@@ -1,6 +1,8 @@
-//! `docs/rules.md` is made from the rules themselves and from the table of threats, `docs/faults.md` from the table of
-//! faults, `docs/requirements.md` from that of requirements. `UPDATE_DOCS=1` writes them.
+//! `docs/rules.md` is made from the rules themselves and from the table of threats, `docs/errors.md` from the kinds of
+//! failure, `docs/faults.md` from the table of faults, `docs/requirements.md` from that of requirements. `UPDATE_DOCS=1`
+//! writes them.
 
+mod codes;
 mod faults;
 mod requirements;
 mod threats;

@@ -1,6 +1,6 @@
 //! `explain`
 
-use countersign::explain::all;
+use countersign::explain::{all, kinds};
 
 use super::*;
 
@@ -14,10 +14,18 @@ fn every_rule_is_explained() {
 }
 
 #[test]
-fn without_a_rule_all_are_listed() {
+fn without_a_code_all_are_listed() {
     let ran = House::new().run(&["explain"]);
-    assert!(all().all(|rule| ran.stdout.contains(&format!("  {} ", rule.id))));
-    assert_eq!(ran.last_line(), format!("countersign explain: done (exit 0): {} rules", all().count()));
+    let ids = all().map(|rule| rule.id).chain(kinds().map(|kind| kind.code));
+    assert_eq!(ids.filter(|id| !ran.stdout.contains(&format!("  {id} "))).collect::<Vec<_>>(), [""; 0]);
+    let (rules, kinds) = (all().count(), kinds().count());
+    assert_eq!(ran.last_line(), format!("countersign explain: done (exit 0): {rules} rules, {kinds} kinds of failure"));
+}
+
+#[test]
+fn the_code_behind_a_failure_is_explained_under_the_name_that_the_server_gave() {
+    let ran = House::new().run(&["explain", "s3:NoSuchBucket"]);
+    assert_eq!((ran.code, ran.stdout.lines().next()), (0, Some("s3:NoSuchBucket")), "{}", ran.stderr);
 }
 
 #[test]

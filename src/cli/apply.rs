@@ -57,6 +57,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     reports.run.plan = Some(plan.clone());
     plan_command::show(&plan, &source, &[], &session, reports, output);
     let approved = approve(plan, args, &session)?;
+    reports.run.made.insert(Check::Limits);
     if asks && approved.plan().has_changes() && !ask::said_yes("\nApply?", output) {
         return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
     }

@@ -40,20 +40,24 @@ pub fn fetch(session: &Session, reports: &mut Reports) -> Result<Source, Failure
     let seen = first_seen(&session.store);
     let head = remote(session).fetch().map_err(Failure::from);
     let judged = head.and_then(|head| {
+        reports.run.made_up_to(Check::Contact);
         let objects = BareStore::open(&session.config.state.join("git"))?;
         let known = session.config.known();
         let when = When { now: reports.now(), first_seen: Some(&seen) };
         match trust::verify(&root, state.as_ref(), &head, &objects, when, Some(&known))? {
             Verdict::Verified(list) => Ok(*list),
             Verdict::Refused(refused) => {
+                let refusal = refusal(&refused);
+                reports.run.made_up_to(refusal.check);
                 keep(session, &seen, &refused.first_seen)?;
                 record::refused(session, &refused, reports);
-                Err(refusal(&refused))
+                Err(refusal)
             }
         }
     });
     match judged {
         Ok(list) => {
+            reports.run.made_up_to(Check::PolicyValid);
             session.store.write_json(Document::TrustState, list.state())?;
             keep(session, &seen, &FirstSeen::default())?;
             record::verified(session, state.as_ref(), &list, reports)?;

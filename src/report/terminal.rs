@@ -170,6 +170,9 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
     for outcome in applied.outcomes.iter().filter(|outcome| outcome.interrupted) {
         let _ = writeln!(out, "  {} {}", paint.warn("stopped  "), outcome.lineage);
     }
+    if applied.outcomes.iter().any(|outcome| outcome.interrupted) {
+        out += &hint("the next run goes on from here: `countersign apply`", "            ");
+    }
     for outcome in applied.outcomes.iter().filter(|outcome| outcome.failed()) {
         out += &failed(outcome, paint);
     }

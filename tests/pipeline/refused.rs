@@ -3,6 +3,7 @@
 use countersign::port::Clock;
 use countersign::store::lock::Lock;
 
+use super::junit::Junit;
 use super::rig::{BUCKET, Lab};
 
 const ONE: [(&str, &str); 1] = [("www", "www.example.com")];
@@ -145,6 +146,29 @@ fn a_second_run_is_told_who_holds_the_lock() {
     assert_eq!(ran.code, Some(5), "{ran:?}");
     assert!(ran.bad()[0].starts_with("certs.source/completed [run:locked] "), "{ran:?}");
     assert!(ran.bad()[0].contains(&format!("process {}", std::process::id())), "{ran:?}");
+}
+
+#[test]
+fn a_report_does_not_claim_what_the_run_did_not_look_at() {
+    let lab = Lab::new();
+    lab.list(&ONE);
+    let untouched = |lab: &Lab| {
+        let junit = Junit::parse(&lab.read("junit.xml"));
+        let cases = &junit.suite("certs.source").unwrap().cases;
+        let untouched = cases.iter().filter(|case| case.system_out.contains("note: this run did not look at it"));
+        untouched.map(|case| case.name.clone()).collect::<Vec<_>>()
+    };
+    let lock = Lock::acquire(&lab.path("state"), "apply", countersign::clock::SystemClock.now()).unwrap();
+    assert_eq!(lab.apply().code, Some(5));
+    let but_the_last =
+        ["contact", "signature", "signer-allowed", "no-rollback", "list-valid", "policy-valid", "limits"];
+    assert_eq!(untouched(&lab), but_the_last);
+    drop(lock);
+    lab.done();
+    assert_eq!(untouched(&lab), [""; 0]);
+    lab.unsigned_list(&[("evil", "evil.example.com")]);
+    assert_eq!(lab.apply().code, Some(4));
+    assert_eq!(untouched(&lab), ["signer-allowed", "no-rollback", "list-valid", "policy-valid"]);
 }
 
 #[test]

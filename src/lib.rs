@@ -31,6 +31,7 @@ pub mod port;
 pub mod premerge;
 pub mod program;
 pub mod pull;
+mod regular;
 pub mod report;
 #[cfg(feature = "sandbox")]
 pub mod sandbox;

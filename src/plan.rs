@@ -221,7 +221,9 @@ impl Reason {
     /// What has to be mended before another try.
     pub fn mend(&self) -> Option<&str> {
         match self {
-            Self::BacksOff { last: fault, .. } | Self::LimitSaid { said: fault } => fault.hint.as_deref(),
+            Self::BacksOff { last: fault, .. } | Self::LimitSaid { said: fault } | Self::Broken { fault } => {
+                fault.hint.as_deref()
+            }
             _ => None,
         }
     }

@@ -138,6 +138,11 @@ impl Remote {
                 path.display()
             ))
         })?;
+        // libssh2 would wait at a pipe.
+        if !about.is_file() {
+            return Err(wrong(format!("the key file `{}` is no regular file", path.display()))
+                .hint("set `ssh_key` to the private key of a read-only deploy key"));
+        }
         if about.permissions().mode() & 0o077 != 0 {
             return Err(wrong(format!("the key file `{}` is open to others", path.display()))
                 .hint(format!("chmod 600 {}", path.display())));

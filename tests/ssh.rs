@@ -9,6 +9,7 @@ use std::process::{Child, Command, Stdio};
 
 use countersign::sandbox::repo::{ConfigRepo, Signer};
 use countersign::source::{MAX_RECEIVED, Remote};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use tempfile::TempDir;
 
 const LIST: &str = "version: 1\ncertificates: []\n";
@@ -152,6 +153,14 @@ fn a_key_file_that_is_open_to_others_is_not_used() {
     std::fs::set_permissions(server.dir.path().join("client"), std::fs::Permissions::from_mode(0o640)).unwrap();
     let fault = server.remote().fetch().unwrap_err();
     assert_eq!(fault.code, "git:ssh-key");
+}
+
+#[test]
+fn a_key_file_that_is_a_named_pipe_is_not_waited_for() {
+    let server = Server::start();
+    std::fs::remove_file(server.dir.path().join("client")).unwrap();
+    mkfifoat(CWD, server.dir.path().join("client"), Mode::RUSR | Mode::WUSR).unwrap();
+    assert_eq!(server.remote().fetch().unwrap_err().code, "git:ssh-key");
 }
 
 #[test]

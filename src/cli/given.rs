@@ -27,13 +27,13 @@ fn one(word: &str, path: &Path) -> Result<(Secret, Given), Fault> {
         let given = Given { public_key: public_key_of(&key)?, key: key_type_of(&key) };
         Ok((key, given))
     };
-    parse().map_err(|fault| unusable(word, &fault))
+    parse().map_err(|fault| unusable("key:unusable", &format!("the key given as `{word}`"), "given_keys", fault))
 }
 
-/// How to make the file one that can be used is said best by who looked at it.
-fn unusable(word: &str, fault: &Fault) -> Fault {
-    let see_to = "see to the file under `given_keys:` in the runner's config";
-    let hint = fault.hint.as_deref().unwrap_or(see_to);
-    Fault::new("key:unusable", format!("the key given as `{word}` cannot be used: {}", fault.message))
-        .hint(format!("{hint}; what is live stays until then"))
+/// How to make a file one that can be used is said best by who looked at it.
+pub fn unusable(code: &str, what: &str, section: &str, fault: Fault) -> Fault {
+    let see_to = || format!("see to the file under `{section}:` in the runner's config");
+    let hint = fault.hint.unwrap_or_else(see_to);
+    let unusable = Fault::new(code, format!("{what} cannot be used: {}", fault.message));
+    Fault { causes: fault.causes, ..unusable.hint(format!("{hint}; what is live stays until then")) }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::cli::given;
 use crate::config::{Config, Provided, read};
 use crate::fault::Fault;
 use crate::lineage::Pems;
@@ -15,10 +16,16 @@ use crate::secret::Secret;
 pub fn read(config: &Config, list: &List) -> BTreeMap<String, Result<(Pems, provided::Provided), Fault>> {
     let words: BTreeSet<&String> = list.certificates().filter_map(|entry| entry.provided.as_ref()).collect();
     let known = words.into_iter().filter_map(|word| Some((word, config.provided.get(word)?)));
-    known.map(|(word, files)| (word.clone(), one(files).map_err(|fault| unusable(word, &fault)))).collect()
+    known.map(|(word, files)| (word.clone(), one(word, files))).collect()
 }
 
-fn one(files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
+fn one(word: &str, files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
+    parse(files).map_err(|fault| {
+        given::unusable("provided:unusable", &format!("what the runner provides as `{word}`"), "provided", fault)
+    })
+}
+
+fn parse(files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
     let mut chain = read::read(&files.cert)?;
     if let Some(issuers) = &files.chain {
         if !chain.ends_with('\n') {
@@ -26,17 +33,11 @@ fn one(files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
         }
         chain += &read::read(issuers)?;
     }
-    let key = Secret::new(read::read(&files.key)?);
+    let key = Secret::new(read::read_private(&files.key)?);
     let (pems, facts, maker) = check_foreign(Some(&key), &chain)?;
     if maker == Maker::Placeholder {
         return Err(Fault::new("provided:placeholder", "it is the placeholder of a countersign, which nobody may see"));
     }
     let files = Digest::of(pems.fullchain().as_bytes());
     Ok((pems, provided::Provided { facts, files }))
-}
-
-fn unusable(word: &str, fault: &Fault) -> Fault {
-    Fault::new("provided:unusable", format!("what the runner provides as `{word}` cannot be used"))
-        .caused_by(fault)
-        .hint("see to the files under `provided:` in the runner's config; what is live stays until then")
 }

@@ -1,17 +1,18 @@
 //! Reads the files that a runner trusts: its config, the policy, the allowed signers.
 
-use std::fs::{File, Metadata};
-use std::io::Read;
+use std::fs::Metadata;
+use std::io::{ErrorKind, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tracing::debug;
 
 use crate::fault::{Fault, Retry};
+use crate::regular;
 
 /// The text of a file that nobody but its owner may write.
 ///
-/// Fails with `config:unreadable`, or `config:writable` if group or others may write it. The file that is judged
+/// Fails with `config:unreadable`, at once if it is a named pipe or a device, or with `config:writable` if group or others may write it. The file that is judged
 /// is the one that is read, also if the path changes in between.
 pub fn read(path: &Path) -> Result<String, Fault> {
     open(path, |_| Ok(()))
@@ -38,13 +39,8 @@ fn private(path: &Path, mode: u32, owner: u32) -> Result<(), Fault> {
 }
 
 fn open(path: &Path, judge: impl FnOnce(&Metadata) -> Result<(), Fault>) -> Result<String, Fault> {
-    let unreadable = |error: std::io::Error| {
-        Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
-            .caused_by(&error)
-            .hint("see that the file is there and that this user may read it; --config names another configuration")
-            .retry(Retry::Never)
-    };
-    let mut file = File::open(path).map_err(unreadable)?;
+    let unreadable = |error: std::io::Error| unreadable(path, &error);
+    let mut file = regular::open(path).map_err(unreadable)?;
     let about = file.metadata().map_err(unreadable)?;
     if about.mode() & 0o022 != 0 {
         return Err(writable(path, about.mode() & 0o7777));
@@ -54,6 +50,17 @@ fn open(path: &Path, judge: impl FnOnce(&Metadata) -> Result<(), Fault>) -> Resu
     file.read_to_string(&mut text).map_err(unreadable)?;
     debug!(path = %path.display(), bytes = text.len(), "read");
     Ok(text)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
+    let hint = match error.kind() {
+        ErrorKind::InvalidInput => "put a file there: folders, named pipes and devices are not read",
+        _ => "see that the file is there and that this user may read it; --config names another configuration",
+    };
+    Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
+        .caused_by(error)
+        .hint(hint)
+        .retry(Retry::Never)
 }
 
 fn writable(path: &Path, mode: u32) -> Fault {

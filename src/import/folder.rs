@@ -1,11 +1,11 @@
 //! A folder of another tool, and nothing outside of it.
 
-use std::fs::{self, OpenOptions};
-use std::io::{ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::fault::{Fault, Retry};
+use crate::regular;
 use crate::secret::Secret;
 
 /// Keys, chains and settings are small.
@@ -48,18 +48,10 @@ impl Folder {
     pub fn text(&self, path: &str) -> Result<Option<String>, Fault> {
         let Some(real) = self.resolve(path)? else { return Ok(None) };
         let failed = |error: std::io::Error| unreadable(&self.root.join(path)).caused_by(&error);
-        let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-        let file = OpenOptions::new().read(true).custom_flags(flags).open(&real).map_err(failed)?;
-        let found = file.metadata().map_err(failed)?;
-        if !found.is_file() || found.len() > MAX_BYTES {
-            return Err(unreadable(&self.root.join(path)).hint("it is no file, or larger than 1 MiB"));
-        }
-        let mut text = String::with_capacity(usize::try_from(found.len()).unwrap_or(0) + 1);
+        let file = regular::open_no_link(&real).map_err(failed)?;
+        let bytes = regular::read(file, MAX_BYTES).map_err(failed)?;
         // Not the error itself: it could show the bytes.
-        match file.take(MAX_BYTES).read_to_string(&mut text) {
-            Ok(_) => Ok(Some(text)),
-            Err(_) => Err(unreadable(&self.root.join(path)).hint("it is no text")),
-        }
+        String::from_utf8(bytes).map(Some).map_err(|_| unreadable(&self.root.join(path)).hint("it is no text"))
     }
 
     /// The text of a file that must be there.

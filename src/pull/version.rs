@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,6 +16,7 @@ use crate::lineage::foreign::{Maker, check_foreign};
 use crate::lineage::{CertFacts, Pems, key, pem, public_key_of};
 use crate::name::{Digest, Identifier, LineageName};
 use crate::port::Bucket;
+use crate::regular;
 use crate::secret::Secret;
 
 /// How long one object may take.
@@ -100,8 +102,9 @@ pub fn own_key(path: &Path) -> Result<Secret, Fault> {
             .caused_by(cause)
             .hint("name the private key for which the CSR was made, in PEM and without a passphrase")
     };
+    let read = regular::open(path).and_then(|file| regular::read(file, FILE)).map_err(|error| unusable(&error))?;
     // Not the error of a file that is no text: it could show bytes of the key.
-    let text = fs::read_to_string(path).map_err(|error| unusable(&std::io::Error::from(error.kind())))?;
+    let text = String::from_utf8(read).map_err(|_| unusable(&std::io::Error::from(ErrorKind::InvalidData)))?;
     key::to_pkcs8(&Secret::new(text)).map_err(|fault| unusable(&fault))
 }
 

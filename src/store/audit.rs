@@ -13,6 +13,7 @@ use super::{read, write};
 use crate::audit::chain::{self, Chain, Extent};
 use crate::audit::{Head, Kind, Record};
 use crate::fault::Fault;
+use crate::regular;
 
 /// So much of the end of a long log is read when only its end is wanted. No run writes as much in one go.
 const TAIL: u64 = 8 << 20;
@@ -82,11 +83,8 @@ fn lengthen(path: &Path, torn: u64, lines: &[u8]) -> std::io::Result<()> {
 
 fn reader(path: &Path) -> Result<Option<File>, Fault> {
     let failed = |error: std::io::Error| read::unreadable(path).caused_by(&error);
-    let mut options = OpenOptions::new();
-    options.read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK);
-    match options.open(path) {
-        Ok(file) if file.metadata().map_err(failed)?.is_file() => Ok(Some(file)),
-        Ok(_) => Err(failed(std::io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"))),
+    match regular::open_no_link(path) {
+        Ok(file) => Ok(Some(file)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed(error)),
     }

@@ -11,6 +11,10 @@ use time::OffsetDateTime;
 
 use super::{tree, write};
 use crate::fault::Fault;
+use crate::regular;
+
+/// A longer text names no holder.
+const LONGEST: u64 = 4096;
 
 /// The lock, held until it is dropped.
 #[derive(Debug)]
@@ -43,7 +47,8 @@ pub struct Holder {
 impl Lock {
     /// Who holds the lock of the store at `root`, as far as can be told without touching it.
     pub fn holder(root: &Path) -> Option<Holder> {
-        let holder: Holder = serde_json::from_str(&fs::read_to_string(root.join("lock")).ok()?).ok()?;
+        let file = regular::open_no_link(&root.join("lock")).ok()?;
+        let holder: Holder = serde_json::from_slice(&regular::read(file, LONGEST).ok()?).ok()?;
         // A run that was killed leaves its name behind. The lock itself went with its process.
         let is_dead = holder.host == host() && !Path::new("/proc").join(holder.pid.to_string()).exists();
         (!is_dead).then_some(holder)
@@ -115,7 +120,7 @@ impl fmt::Display for Held {
 fn holder(file: &mut File) -> Option<Holder> {
     let mut text = String::new();
     file.rewind().ok()?;
-    file.take(4096).read_to_string(&mut text).ok()?;
+    file.take(LONGEST).read_to_string(&mut text).ok()?;
     serde_json::from_str(&text).ok()
 }
 

@@ -1,14 +1,14 @@
 //! Reads files of the store: bounded, and never through a link at the file's own name.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, ErrorKind, Read};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs;
+use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
 use crate::fault::{Fault, Retry};
+use crate::regular;
 use crate::secret::Secret;
 
 /// No file of the store is larger.
@@ -16,7 +16,7 @@ const MAX_BYTES: u64 = 64 * 1024 * 1024;
 
 /// The bytes of a file, or `None` if there is none.
 pub fn bytes(path: &Path) -> Result<Option<Vec<u8>>, Fault> {
-    match read(path) {
+    match regular::open_no_link(path).and_then(|file| regular::read(file, MAX_BYTES)) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) => Err(unreadable(path).caused_by(&error)),
@@ -94,20 +94,4 @@ pub fn newer_schema(path: &Path, found: u32, known: u32) -> Fault {
 
 pub fn unreadable(path: &Path) -> Fault {
     Fault::new("store:unreadable", format!("failed to read {}", path.display())).retry(Retry::Never)
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
-    let found = file.metadata()?;
-    if !found.is_file() {
-        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file"));
-    }
-    if found.len() > MAX_BYTES {
-        return Err(io::Error::new(ErrorKind::FileTooLarge, format!("it has {} bytes", found.len())));
-    }
-    // Room at once: a buffer that grows would leave copies of a key behind.
-    let mut bytes = Vec::with_capacity(usize::try_from(found.len()).unwrap_or(0) + 1);
-    file.take(MAX_BYTES).read_to_end(&mut bytes)?;
-    Ok(bytes)
 }

@@ -1,6 +1,7 @@
 //! The life of a certificate: stash and return, placeholders, certificates that somebody else issued.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use countersign::audit::findings;
@@ -10,6 +11,7 @@ use countersign::port::{Clock, Store};
 use countersign::sandbox::faults::Mishap;
 use countersign::secret::Secret;
 use rcgen::{CertificateParams, DnType, KeyPair};
+use rustix::fs::{CWD, Mode, mkfifoat};
 use time::Duration;
 use time::macros::datetime;
 
@@ -63,9 +65,6 @@ pub fn provide(lab: &Lab, domains: &str) -> String {
     let (key, cert) = self_signed(domains);
     lab.write("shop.key", &key);
     lab.write("shop.crt", &cert);
-    for file in ["shop.key", "shop.crt"] {
-        fs::set_permissions(lab.path(file), std::os::unix::fs::PermissionsExt::from_mode(0o600)).unwrap();
-    }
     let config = lab.read("countersign.yaml");
     if !config.contains("provided:") {
         lab.write("countersign.yaml", &format!("{config}provided: {{shop: {{cert: shop.crt, key: shop.key}}}}\n"));
@@ -231,6 +230,44 @@ fn somebody_elses_certificate_that_is_about_to_end_is_told_and_not_ordered() {
 }
 
 #[test]
+fn somebody_elses_key_that_others_may_read_is_not_taken_before_it_is_closed() {
+    let lab = Lab::new();
+    provide(&lab, "shop.example.com");
+    lab.list(&[("shop", "domains: [shop.example.com], provided: shop")]);
+    let mode = |mode| fs::set_permissions(lab.path("shop.key"), fs::Permissions::from_mode(mode)).unwrap();
+    mode(0o644);
+    let ran = lab.apply();
+    assert_eq!((ran.code, lab.live("shop"), lab.published("shop")), (Some(3), None, None), "{ran:?}");
+    let closed = format!("chmod go-rwx {}", lab.path("shop.key").display());
+    assert!(ran.out.contains("(mode 0644)") && ran.out.contains(&closed), "{ran:?}");
+    mode(0o600);
+    lab.done();
+    assert_eq!(lab.published("shop"), Some(1));
+}
+
+/// So that a run never waits for whoever might write to the other end.
+#[test]
+fn a_named_pipe_where_the_runner_has_a_file_is_refused_at_once() {
+    let lab = Lab::new();
+    provide(&lab, "shop.example.com");
+    lab.write("nginx.key", &KeyPair::generate().unwrap().serialize_pem());
+    lab.write("countersign.yaml", &(lab.read("countersign.yaml") + "given_keys: {nginx: nginx.key}\n"));
+    let shop = ("shop", "domains: [shop.example.com], provided: shop");
+    lab.list(&[shop, ("www", "domains: [www.example.com], given_key: nginx")]);
+    let runs = [("countersign.yaml", 1), ("allowed_signers", 1)];
+    let lineages = [("nginx.key", 3), ("shop.key", 3), ("shop.crt", 3)];
+    for (file, code) in runs.into_iter().chain(lineages) {
+        fs::rename(lab.path(file), lab.path("kept")).unwrap();
+        mkfifoat(CWD, lab.path(file), Mode::RUSR | Mode::WUSR).unwrap();
+        let ran = lab.apply();
+        assert_eq!(ran.code, Some(code), "{file}: {ran:?}");
+        let told = ran.out.clone() + &ran.err;
+        assert!(told.contains(file) && told.contains("named pipes and devices are not read"), "{ran:?}");
+        fs::rename(lab.path("kept"), lab.path(file)).unwrap();
+    }
+}
+
+#[test]
 fn provided_files_for_other_names_change_nothing_and_are_told() {
     let lab = Lab::new();
     provide(&lab, "other.example.com");
@@ -311,7 +348,7 @@ fn a_placeholder_is_nobodys_certificate_and_is_not_provided() {
     let ran = lab.apply();
     assert_eq!((ran.code, lab.live("shop"), lab.published("shop")), (Some(3), None, None), "{ran:?}");
     let verdict = ran.junit().case("certs.issue", "shop").verdict.as_ref().unwrap();
-    assert!(verdict.text.contains("[provided:placeholder]"), "{ran:?}");
+    assert!(verdict.text.contains("cannot be used: it is the placeholder of a countersign"), "{ran:?}");
 }
 
 #[test]

@@ -238,6 +238,17 @@ pub const FAULTS: &[Fault] = &[
         By(&["a_newer_schema_is_refused_by_readers_and_writers"]),
     ),
     row(
+        "P23",
+        "A named pipe or a device stands where the runner or a branch has a file",
+        "It is refused at once, by name; what is live stays",
+        By(&[
+            "a_named_pipe_where_the_runner_has_a_file_is_refused_at_once",
+            "a_key_file_that_is_a_named_pipe_is_not_waited_for",
+            "a_list_that_leads_to_an_endless_device_is_refused_at_once",
+            "only_a_regular_file_is_opened",
+        ]),
+    ),
+    row(
         "L1",
         "Two runs on one store",
         "The second ends with 5 at once, names the holder, and asks nothing of anybody",

@@ -132,3 +132,13 @@ fn trust_files_that_others_may_write_are_not_used() {
     let ran = house.validate(&[]);
     assert_eq!((ran.code, ran.stderr.contains("config:writable")), (1, true), "{}", ran.stderr);
 }
+
+#[test]
+fn a_list_that_leads_to_an_endless_device_is_refused_at_once() {
+    let house = House::new();
+    house.commit(&[("README.md", "The list.\n")], None);
+    std::fs::remove_file(house.path("clone/domains.yaml")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", house.path("clone/domains.yaml")).unwrap();
+    let ran = house.run(&["validate"]);
+    assert!(ran.code == 4 && ran.stderr.contains("it is not a regular file"), "{} {}", ran.code, ran.stderr);
+}

@@ -1,5 +1,6 @@
 //! The list as it stands in the folder: saved, committed or not.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
@@ -11,6 +12,7 @@ use crate::cli::validate::Checked;
 use crate::diag::SourceFile;
 use crate::fault::Fault;
 use crate::list::parse::parse;
+use crate::regular;
 use crate::report::Check;
 use crate::source::Checkout;
 
@@ -57,12 +59,13 @@ fn parts(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 }
 
 fn read_one(path: &Path) -> Result<SourceFile, Failure> {
-    let size = std::fs::metadata(path).map_err(|error| unreadable(path, &error))?.len();
-    if size > MAX_LIST {
-        return Err(missing(Fault::new("list:too-large", format!("{} has more than 16 MiB", path.display()))));
+    match regular::open(path).and_then(|file| regular::read(file, MAX_LIST)) {
+        Ok(bytes) => Ok(SourceFile { path: shown(path), bytes }),
+        Err(error) if error.kind() == ErrorKind::FileTooLarge => {
+            Err(missing(Fault::new("list:too-large", format!("{} has more than 16 MiB", path.display()))))
+        }
+        Err(error) => Err(unreadable(path, &error)),
     }
-    let bytes = std::fs::read(path).map_err(|error| unreadable(path, &error))?;
-    Ok(SourceFile { path: shown(path), bytes })
 }
 
 /// The path in the repository if the file is in one: reports are read from there, wherever this was run.

@@ -7,6 +7,9 @@ pub mod audit;
 pub mod bucket;
 pub mod ca;
 pub mod caa;
+#[cfg(test)]
+#[path = "../tests/shared/canary.rs"]
+mod canary;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -2,6 +2,9 @@
 //!
 //! `UPDATE_CASES=1` writes the plans anew; the difference is for review.
 
+#[path = "shared/canary.rs"]
+mod canary;
+
 mod plan {
     mod lived;
     mod matrix;

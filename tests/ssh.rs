@@ -1,16 +1,19 @@
 //! Fetching from a real sshd on loopback, with its own host key (threats T12, T50 to T54).
 #![cfg(feature = "sandbox")]
 
+#[path = "shared/canary.rs"]
+mod canary;
+
 use std::io::Read;
 use std::net::{TcpListener, TcpStream};
 use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use canary::{Scratch, said};
 use countersign::sandbox::repo::{ConfigRepo, Signer};
 use countersign::source::{MAX_RECEIVED, Remote};
 use rustix::fs::{CWD, Mode, mkfifoat};
-use tempfile::TempDir;
 
 const LIST: &str = "version: 1\ncertificates: []\n";
 const SSHD: &str = "/usr/sbin/sshd";
@@ -22,13 +25,13 @@ struct Server {
     user: String,
     host_key: String,
     repo: ConfigRepo,
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl Server {
     fn start() -> Self {
         assert!(Path::new(SSHD).exists(), "{SSHD} is missing: apt-get install openssh-server git");
-        let dir = TempDir::new().unwrap();
+        let dir = Scratch::new();
         let path = dir.path();
         let repo = ConfigRepo::init(&path.join("domains.git")).unwrap();
         repo.commit(&[("domains.yaml", LIST)], "introduction", None).unwrap();
@@ -150,9 +153,12 @@ fn a_key_that_the_server_does_not_know_is_refused() {
 #[test]
 fn a_key_file_that_is_open_to_others_is_not_used() {
     let server = Server::start();
-    std::fs::set_permissions(server.dir.path().join("client"), std::fs::Permissions::from_mode(0o640)).unwrap();
-    let fault = server.remote().fetch().unwrap_err();
-    assert_eq!(fault.code, "git:ssh-key");
+    let mode = |mode| {
+        std::fs::set_permissions(server.dir.path().join("client"), std::fs::Permissions::from_mode(mode)).unwrap()
+    };
+    mode(0o640);
+    assert_eq!(server.remote().fetch().unwrap_err().code, "git:ssh-key");
+    mode(0o600);
 }
 
 #[test]
@@ -311,6 +317,7 @@ fn an_identity_that_only_an_agent_holds_is_not_used() {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         let ran =
             command.arg("verify").current_dir(server.dir.path()).env("SSH_AUTH_SOCK", &agent.socket).output().unwrap();
+        said(server.dir.path(), [&ran.stdout, &ran.stderr]);
         (ran.status.code(), String::from_utf8(ran.stderr).unwrap())
     };
     let (code, said) = verified("client");

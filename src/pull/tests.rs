@@ -5,15 +5,16 @@ use std::sync::Mutex;
 
 use async_trait::async_trait;
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
-use tempfile::TempDir;
 use time::macros::datetime;
 
 use super::*;
 use crate::bucket::layout::{self, FileDigest, to_json};
+use crate::canary::Scratch;
 use crate::lineage::{CertFacts, Pems};
 use crate::name::CommitId;
 use crate::port::{Condition, Guards, ObjectSummary, Written};
 use crate::secret::Secret;
+use crate::store::write;
 
 const NOW: OffsetDateTime = datetime!(2026-06-01 00:00 UTC);
 
@@ -179,12 +180,12 @@ struct Scene {
     publisher: Publisher,
     bucket: Objects,
     consumer: Consumer,
-    dir: TempDir,
+    dir: Scratch,
 }
 
 impl Scene {
     fn new() -> Self {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let consumer = Consumer {
             lineage: LineageName::parse("www").unwrap(),
             into: dir.path().join("www"),
@@ -226,7 +227,7 @@ impl Scene {
         let key = draft.pems.privkey.take().unwrap().reveal().to_owned();
         draft.describe();
         draft.publish(&self.bucket);
-        fs::write(self.dir.path().join("own.key"), &key).unwrap();
+        write::file(&self.dir.path().join("own.key"), key.as_bytes(), write::PRIVATE).unwrap();
         key
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use super::life::{Life, STEPS};
 use super::model::{Content, Disk, Tree};
 use super::strace::{CHANGES, live};
+use crate::canary::Scratch;
 
 /// All states up to so many; of more, such as of a folder with seven new files, so many are drawn.
 const MOST: usize = if cfg!(feature = "soak") { 30_000 } else { 512 };
@@ -15,7 +16,7 @@ const MOST: usize = if cfg!(feature = "soak") { 30_000 } else { 512 };
 #[test]
 #[ignore = "needs strace: ci/install"]
 fn after_a_power_loss_every_write_is_there_or_not_and_one_that_returned_is_there() {
-    let folder = folder();
+    let folder = Scratch::in_memory();
     let life = Life::begin(folder.path());
     let views = life.moved(&below(folder.path(), "good")).views();
     let calls = live(folder.path(), CHANGES, None);
@@ -40,7 +41,7 @@ fn after_a_power_loss_every_write_is_there_or_not_and_one_that_returned_is_there
 fn look(life: &Life, disk: &Disk, views: &[String], step: usize) -> usize {
     let crashes = disk.crashes(MOST);
     for tree in &crashes {
-        let found = folder();
+        let found = Scratch::in_memory();
         lay_out(tree, found.path());
         let life = life.moved(found.path());
         let view = life.view();
@@ -65,13 +66,6 @@ fn lay_out(tree: &Tree, root: &Path) {
             }
         }
     }
-}
-
-/// In memory if there is a place for it: many small trees are laid out and synced.
-pub fn folder() -> tempfile::TempDir {
-    let memory = Path::new("/dev/shm");
-    let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
-    folder.unwrap()
 }
 
 pub fn below(folder: &Path, name: &str) -> std::path::PathBuf {

@@ -1,12 +1,13 @@
 //! A call of the store's writer fails, or is the last one of its process.
 
 use super::life::{Life, STEPS};
-use super::power::{below, folder};
+use super::power::below;
 use super::strace::{CHANGES, live};
+use crate::canary::Scratch;
 
 /// Spoils the n-th call of a kind for n = 1, 2, 3..., each in a life of its own, until there are no more.
 fn sweep(kinds: &[&str], harm: &str) {
-    let good = folder();
+    let good = Scratch::in_memory();
     let life = Life::begin(good.path());
     let views = life.moved(&below(good.path(), "good")).views();
     let calls = live(good.path(), CHANGES, None);
@@ -14,7 +15,7 @@ fn sweep(kinds: &[&str], harm: &str) {
         let count = calls.iter().filter(|call| call.name == *kind).count();
         assert!(count > 0, "no life has a {kind}");
         for at in 1..=count {
-            let spoilt = folder();
+            let spoilt = Scratch::in_memory();
             let life = life.moved(spoilt.path());
             let injection = format!("{kind}:{}", harm.replace("{n}", &at.to_string()));
             // Marks begin a step; the one that was begun last is done or not.

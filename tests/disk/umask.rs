@@ -11,12 +11,14 @@ use countersign::store::lock::Lock;
 use countersign::store::{Document, FileStore};
 use time::macros::datetime;
 
+use crate::canary::Scratch;
+
 const ROOT: &str = "COUNTERSIGN_TEST_ROOT";
 
 #[test]
 fn modes_do_not_depend_on_the_umask() {
     for umask in ["000", "022", "077", "777"] {
-        let dir = tempfile::tempdir().unwrap();
+        let dir = Scratch::new();
         let root = dir.path().join("state");
         let this = std::env::current_exe().unwrap();
         let script = format!("umask {umask}; exec \"$0\" --ignored --exact disk::umask::writes_into_a_store");

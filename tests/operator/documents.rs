@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{Place, read};
+use super::{Place, Scratch, read};
 
 /// The shell blocks of a document, in order, with what stands behind `sh` on the fence.
 fn blocks(text: &str) -> Vec<(String, String)> {
@@ -60,7 +60,7 @@ fn joined(page: &str, link: &str) -> String {
 #[ignore = "needs mdbook: ci/install"]
 fn mdbook_builds_the_book_without_a_complaint() {
     // The pages show the secret of the sandbox.
-    let folder = tempfile::tempdir().unwrap();
+    let folder = Scratch::new();
     let book = folder.path().join("book");
     let venv = std::env::var("COUNTERSIGN_VENV").unwrap_or_else(|_| "target/venv".into());
     let output = Command::new(format!("{venv}/bin/mdbook"))

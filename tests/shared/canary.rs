@@ -42,6 +42,13 @@ impl Scratch {
     pub fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
+
+    /// In memory if there is a place for it: for many small trees that are laid out and synced.
+    pub fn in_memory() -> Self {
+        let memory = Path::new("/dev/shm");
+        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() };
+        Self(folder.unwrap())
+    }
 }
 
 impl From<TempDir> for Scratch {

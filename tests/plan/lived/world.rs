@@ -31,6 +31,8 @@ use rcgen::{
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
+use crate::canary::Scratch;
+
 const BEGIN: OffsetDateTime = datetime!(2026-06-01 02:00 UTC);
 const DOMAIN: &str = "www.example.com";
 pub const AUTHORITY: &str = "test";
@@ -54,7 +56,7 @@ pub struct World {
     clock: Arc<Day>,
     /// The runner's files.
     pub files: Option<Pems>,
-    _folder: tempfile::TempDir,
+    _folder: Scratch,
     runtime: tokio::runtime::Runtime,
 }
 
@@ -77,8 +79,7 @@ pub fn www() -> LineageName {
 
 impl World {
     pub fn new() -> Self {
-        let memory = std::path::Path::new("/dev/shm");
-        let folder = if memory.is_dir() { tempfile::tempdir_in(memory) } else { tempfile::tempdir() }.unwrap();
+        let folder = Scratch::in_memory();
         let clock = Arc::new(Day(AtomicI64::new(0)));
         Self {
             store: Arc::new(FileStore::open(&folder.path().join("state")).unwrap()),

@@ -61,7 +61,8 @@ impl Life {
             let key = rcgen::KeyPair::generate().unwrap();
             let params = rcgen::CertificateParams::new(vec!["www.example.com".to_owned()]).unwrap();
             let certificate = params.self_signed(&key).unwrap().pem().replace("\r\n", "\n");
-            fs::write(certificates.join(format!("{number}.key")), key.serialize_pem()).unwrap();
+            let file = certificates.join(format!("{number}.key"));
+            countersign::store::write::new_file(&file, key.serialize_pem().as_bytes()).unwrap();
             fs::write(certificates.join(format!("{number}.pem")), certificate).unwrap();
         }
         Self::at(folder)

@@ -10,7 +10,7 @@ use time::OffsetDateTime;
 use crate::cli::args::{Approve as Args, Global, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::output::Output;
+use crate::cli::output::{Output, word};
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::validate::refuse_files_of_the_branch;
 use crate::cli::{settings, source};
@@ -219,7 +219,8 @@ fn command(key: Option<&Path>, file: &str, signature: &str) -> Vec<String> {
 
 /// The command as it is typed: digests make it long, so each flag has a line of its own.
 fn typed(command: &[String]) -> String {
-    let (sign, flags) = command.split_at(2);
+    let words: Vec<String> = command.iter().map(|text| word(text)).collect();
+    let (sign, flags) = words.split_at(2);
     flags.chunks(2).fold(sign.join(" "), |line, flag| format!("{line} \\\n    {}", flag.join(" ")))
 }
 

@@ -32,6 +32,7 @@ Exit codes:
   3 finished, some lineages failed 130 interrupted";
 
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub struct Global {
     /// The runner's configuration; `-` reads standard input [default: ./countersign.yaml]
     #[arg(long, global = true, value_name = "PATH", env = "COUNTERSIGN_CONFIG")]

@@ -14,6 +14,11 @@ use crate::report::terminal::{self, Paint, fold};
 /// The version of all JSON output.
 const JSON_VERSION: u32 = 1;
 
+/// A word as it is typed in a shell: quoted where it must be.
+pub fn word(text: &str) -> String {
+    shlex::try_quote(text).unwrap_or_default().into_owned()
+}
+
 /// `1 commit`, `2 commits`.
 pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })

@@ -50,6 +50,9 @@ pub enum Outlook {
     Bad,
 }
 
+/// A directory without `caaIdentities` (RFC 8555 section 7.1.1), which it need not have.
+const NO_IDENTITY: &str = "caa:no-identity";
+
 /// Each authority that some certificate uses, as CAA records see it.
 pub type Applicants = BTreeMap<String, Result<Applicant, Fault>>;
 
@@ -58,6 +61,8 @@ impl Probe {
         match &self.found {
             Found::Caa(Judgement::Sealed { .. }) | Found::Zone(_) => Outlook::Good,
             Found::Caa(Judgement::Open | Judgement::Loose { .. }) | Found::Doubt { .. } => Outlook::Doubtful,
+            // The CA looks itself: nothing is known to stand against the order.
+            Found::Fault(fault) if fault.code == NO_IDENTITY => Outlook::Doubtful,
             Found::Caa(Judgement::Forbidden { .. }) | Found::Fault(_) => Outlook::Bad,
         }
     }
@@ -110,10 +115,11 @@ pub async fn applicants(
     for (name, ca) in wire::acme(config, store, clock)?.into_iter().filter(|(name, _)| used.contains(name)) {
         let account = store.load(&name)?.and_then(|kept| kept.url);
         let identities = match ca.caa_identities().await {
-            Ok(identities) if identities.is_empty() => Err(Fault::new(
-                "caa:no-identity",
-                format!("the authority `{name}` does not say by which name CAA records call it"),
-            )),
+            Ok(identities) if identities.is_empty() => {
+                let text = format!("the authority `{name}` does not say by which name CAA records call it");
+                let hint = "it looks at them itself; its documents tell the name, if you want to add records";
+                Err(Fault::new(NO_IDENTITY, text).hint(hint))
+            }
             identities => identities,
         };
         let methods = methods(&name);

@@ -2,6 +2,7 @@
 
 mod account;
 mod bad_input;
+mod begun;
 mod change;
 mod crash;
 mod cross_account;

@@ -9,7 +9,7 @@ use crate::bucket::Safety;
 use crate::ca::AcmeCa;
 use crate::caa;
 use crate::cli::output::counted;
-use crate::cli::probe::{self, Applicants, Found, Outlook};
+use crate::cli::probe::{self, Applicants, Found, Outlook, Probe};
 use crate::cli::runtime::runtime;
 use crate::cli::{source, wire};
 use crate::clock::SystemClock;
@@ -160,7 +160,7 @@ async fn zones(config: &Config, certificates: &[&Certificate], sheet: &mut Sheet
     }
     if told.is_empty() {
         let asked = if config.dns.route53.nameservers.is_empty() { ", and the world asks them" } else { "" };
-        sheet.add(Checked::ok("zone", format!("{} names have their hosted zones{asked}", probes.len())));
+        sheet.add(Checked::ok("zone", format!("hosted zones hold {}{asked}", counted(probes.len(), "name"))));
     }
     for (why, (state, fix, names)) in told {
         let first = names.iter().next().copied().unwrap_or_default();
@@ -171,8 +171,8 @@ async fn zones(config: &Config, certificates: &[&Certificate], sheet: &mut Sheet
 
 /// The names of one zone, judged for one authority.
 #[derive(Default)]
-struct Judged {
-    worst: Option<(Outlook, String)>,
+struct Judged<'a> {
+    worst: Option<&'a Probe>,
     names: usize,
 }
 
@@ -190,17 +190,23 @@ async fn records(lookup: &CaaLookup, applicants: &Applicants, certificates: &[&C
         }
         let entry = judged.entry((zones[base].clone(), authority_of[&probe.lineage])).or_default();
         entry.names += 1;
-        if entry.worst.as_ref().is_none_or(|(worst, _)| *worst < probe.outlook()) {
-            entry.worst = Some((probe.outlook(), probe.fact()));
+        if entry.worst.is_none_or(|worst| worst.outlook() < probe.outlook()) {
+            entry.worst = Some(probe);
         }
     }
     for ((zone, authority), Judged { worst, names }) in judged {
-        let Some((outlook, fact)) = worst else { continue };
+        let Some(worst) = worst else { continue };
         let us = applicants.get(authority).and_then(|us| us.as_ref().ok());
         let record = us.and_then(|us| caa::record(&zone, us));
-        let fix = record.as_ref().map(|record| format!("let the zone hold: {record}"));
-        sheet.add(match outlook {
-            Outlook::Good => Checked::ok("caa", format!("{names} names of {zone}: {}", record.unwrap_or_default())),
+        let fix = match &worst.found {
+            Found::Fault(fault) => fault.hint.clone(),
+            _ => record.as_ref().map(|record| format!("let the zone hold: {record}")),
+        };
+        let fact = worst.fact();
+        sheet.add(match worst.outlook() {
+            Outlook::Good => {
+                Checked::ok("caa", format!("{} of {zone}: {}", counted(names, "name"), record.unwrap_or_default()))
+            }
             Outlook::Doubtful => Checked { check: "caa", state: State::Warn, fact, fix },
             Outlook::Bad => Checked { check: "caa", state: State::Fail, fact, fix },
         });

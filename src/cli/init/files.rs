@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use crate::cli::init::answers::Answered;
+use crate::cli::output::word;
 
 const README: &str = "\
 # Certificates
@@ -120,16 +121,17 @@ rules:
 
 /// The next three commands.
 pub fn next(repo: &Path, runner: &Path) -> String {
-    let (repo, runner) = (repo.display(), runner.display());
+    let config = word(&runner.join("countersign.yaml").to_string_lossy());
+    let (at, repo, runner) = (word(&repo.to_string_lossy()), repo.display(), runner.display());
     format!(
         "\
 Made the config repo {repo}, with its first commit, and the runner's files in {runner}.
 
 Next:
 
-  git -C {repo} add domains.yaml domains.example.yaml && git -C {repo} commit -m 'Ask for the first certificate'
-  git -C {repo} push -u origin main
-  countersign --config {runner}/countersign.yaml doctor
+  git -C {at} add domains.yaml domains.example.yaml && git -C {at} commit -m 'Ask for the first certificate'
+  git -C {at} push -u origin main
+  countersign --config {config} doctor
 "
     )
 }

@@ -144,11 +144,11 @@ pub fn wait_or_kill(child: &mut Child, deadline: Duration) -> Option<ExitStatus>
     }
 }
 
-/// Runs a tool to its end and returns what it printed. Panics with its error output if it fails.
+/// Runs a tool to its end and returns what it printed. Panics with what it said if it fails.
 pub fn output(command: &mut Command) -> String {
     let output = command.output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
-    let error = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{command:?} failed: {error}");
+    let (said, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?} failed: {said}{error}");
     String::from_utf8(output.stdout).expect("UTF-8")
 }
 

@@ -51,14 +51,15 @@ fn a_schedule_says_nothing_that_cron_reads_differently() {
 }
 
 #[test]
-fn bash_takes_the_completions_and_they_know_every_command() {
+fn each_shell_takes_its_completions_and_they_know_every_command() {
     let place = Place::configured();
-    let script = place.printed(&["completions", "bash"]);
-    place.write("completions", &script);
-    let status = Command::new("bash").args(["-n"]).arg(place.path("completions")).status().unwrap();
-    assert!(status.success());
-    for command in commands(&place) {
-        assert!(script.contains(&format!("countersign,{command})")), "{command}");
+    for (shell, known) in [("bash", "countersign,COMMAND)"), ("zsh", "(COMMAND)"), ("fish", "-a \"COMMAND\"")] {
+        let script = place.printed(&["completions", shell]);
+        place.write("completions", &script);
+        let ran = Command::new(shell).arg("-n").arg(place.path("completions")).output().unwrap();
+        assert_eq!((ran.status.code(), ran.stderr), (Some(0), vec![]), "{shell}");
+        let unknown = commands(&place).into_iter().filter(|name| !script.contains(&known.replace("COMMAND", name)));
+        assert_eq!(unknown.collect::<Vec<_>>(), [""; 0], "{shell}");
     }
 }
 

@@ -1,5 +1,6 @@
 //! What an operator has printed: schedules, policies, completions, manual pages.
 
+mod advice;
 #[path = "../shared/canary.rs"]
 mod canary;
 mod documents;

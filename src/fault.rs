@@ -57,6 +57,12 @@ impl Fault {
         self
     }
 
+    /// Adds a cause that no error tells.
+    pub fn because(mut self, why: impl Into<String>) -> Self {
+        self.causes.push(why.into());
+        self
+    }
+
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
         self.hint = Some(hint.into());
         self

@@ -219,10 +219,10 @@ pub enum Reason {
 
 impl Reason {
     /// What has to be mended before another try.
-    pub fn mend(&self) -> Option<&str> {
+    pub fn fault(&self) -> Option<&Fault> {
         match self {
             Self::BacksOff { last: fault, .. } | Self::LimitSaid { said: fault } | Self::Broken { fault } => {
-                fault.hint.as_deref()
+                Some(fault)
             }
             _ => None,
         }

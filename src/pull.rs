@@ -198,7 +198,7 @@ async fn take(consumer: &Consumer, folder: &Folder, found: &Found, before: Optio
     fault.message = format!("{}; `current` is version {} again", fault.message, before.sequence);
     // The server may have read the new files by now.
     if let Err(again) = reload(consumer, before.sequence, None, folder.root()).await {
-        fault.message = format!("{}, and the reload with it failed too: {again}", fault.message);
+        fault = fault.because(format!("the reload with version {} failed too: {again}", before.sequence));
     }
     Err(fault)
 }

@@ -5,6 +5,10 @@
 
 #[path = "shared/canary.rs"]
 mod canary;
+#[path = "shared/issuer.rs"]
+mod issuer;
+#[path = "shared/snapshot.rs"]
+mod snapshot;
 
 mod pipeline {
     mod account;
@@ -12,6 +16,7 @@ mod pipeline {
     mod broken;
     mod crash;
     mod earlier;
+    mod errors;
     mod golden;
     mod hooks;
     mod junit;

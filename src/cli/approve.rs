@@ -73,7 +73,11 @@ fn person(policy: &Policy, named: Option<&str>) -> Result<String, Failure> {
         (Some(name), _) => format!("`{name}` has no key for approvals in the policy"),
         (None, _) => "it is open who approves".to_owned(),
     };
-    let fault = Fault::new("trust:person", text).hint(format!("--person takes one of: {}", can.join(", ")));
+    let hint = match can.is_empty() {
+        true => "nobody has one yet: put a minisign key under `approves` of a person of the policy".to_owned(),
+        false => format!("--person takes one of: {}", can.join(", ")),
+    };
+    let fault = Fault::new("trust:person", text).hint(hint);
     Err(Failure::new(Exit::Usage, Check::Completed, fault))
 }
 
@@ -98,7 +102,7 @@ impl Checkout {
         let broken = |error: git2::Error| {
             Failure::from(
                 Fault::new("git:checkout", "the current folder is not in a checkout of the config repo")
-                    .caused_by(&error)
+                    .because(error.message())
                     .hint("run it in a clone that has the commit to approve"),
             )
         };
@@ -112,7 +116,11 @@ impl Checkout {
     fn asked(&self, root: &TrustRoot, args: &Args) -> Result<Asked, Failure> {
         let head = self.commit(&args.head)?;
         let (list, after) = self.list(root, head)?.ok_or_else(|| {
-            Fault::new("list:missing", format!("`{}` has no {}", args.head, root.list)).retry(Retry::Never)
+            Fault::new("list:missing", format!("`{}` has no {}", args.head, root.list))
+                .hint(
+                    "name the commit that has it: `--head REF`; `repository.list` of the configuration names the file",
+                )
+                .retry(Retry::Never)
         })?;
         let before = match &args.base {
             Some(base) => self.list(root, self.commit(base)?)?,
@@ -146,7 +154,8 @@ impl Checkout {
     fn commit(&self, name: &str) -> Result<git2::Oid, Failure> {
         let found = self.repo.revparse_single(name).and_then(|object| object.peel_to_commit());
         found.map(|commit| commit.id()).map_err(|error| {
-            let fault = Fault::new("git:ref", format!("`{name}` is not a commit of this checkout")).caused_by(&error);
+            let fault =
+                Fault::new("git:ref", format!("`{name}` is not a commit of this checkout")).because(error.message());
             Failure::new(Exit::Usage, Check::Completed, fault.hint("give a branch, a tag or a commit id"))
         })
     }
@@ -239,8 +248,7 @@ fn shown(asked: &Asked, file: &str, statement: &str) -> String {
 /// minisign asks for the password itself.
 fn sign(folder: &Path, command: &[String]) -> Result<(), Fault> {
     let failed = |why: String| {
-        let mut fault = Fault::new("minisign:failed", "minisign did not sign").retry(Retry::Never);
-        fault.causes.push(why);
+        let fault = Fault::new("minisign:failed", "minisign did not sign").because(why).retry(Retry::Never);
         fault.hint("minisign has to be there with a key: `minisign -G` makes one, --key names it; or leave out --run and sign elsewhere")
     };
     let (program, words) = command.split_first().expect("a command has a program");

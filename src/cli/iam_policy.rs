@@ -17,6 +17,7 @@ use crate::config::{Bucket, Config, Route53, ZonePin};
 use crate::fault::Fault;
 use crate::name::LineageName;
 use crate::report::Check;
+use crate::report::terminal::plain;
 
 /// What tells whether a bucket may hold private keys.
 const GUARDS: [&str; 5] = [
@@ -55,7 +56,16 @@ fn buckets<'c>(config: &'c Config, args: &Args) -> Result<BTreeMap<&'c String, &
     let wanted = |name: &String| args.bucket.as_ref().is_none_or(|only| only == name);
     let found: BTreeMap<_, _> = config.buckets.iter().filter(|(name, _)| wanted(name)).collect();
     if found.is_empty() {
-        let fault = Fault::new("iam:bucket", "the configuration has no such bucket").hint("see `buckets:` in it");
+        let text = match &args.bucket {
+            Some(name) => format!("the configuration has no bucket `{}`", plain(name)),
+            None => "the configuration has no buckets".to_owned(),
+        };
+        let known: Vec<&str> = config.buckets.keys().map(String::as_str).collect();
+        let hint = match known.is_empty() {
+            true => "say under `buckets:` where certificates are published".to_owned(),
+            false => format!("known buckets: {}", known.join(", ")),
+        };
+        let fault = Fault::new("iam:bucket", text).hint(hint);
         return Err(Failure::new(Exit::Usage, Check::Completed, fault));
     }
     Ok(found)

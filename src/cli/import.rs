@@ -121,9 +121,8 @@ fn named(path: &Path) -> Result<String, Fault> {
         false => std::fs::read_to_string(path),
     };
     text.map_err(|error| {
-        // Not the error of a file that is no text: it could show bytes of a key.
         Fault::new("import:unreadable", format!("failed to read {}", path.display()))
-            .caused_by(&std::io::Error::from(error.kind()))
+            .caused_by(&error)
             .hint("name a text file that this user may read, or `-` for standard input")
             .retry(Retry::Never)
     })

@@ -11,6 +11,7 @@ use crate::bucket::layout::{self, Publication};
 use crate::bucket::{Safety, UNSAFE, WRONG_OWNER};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
+use crate::cli::output::counted;
 use crate::cli::session::Session;
 use crate::cli::{given, provided, wire};
 use crate::fault::Fault;
@@ -142,7 +143,8 @@ fn refuse_lost_store(looked: &Looked) -> Result<(), Failure> {
     for (name, target) in &looked.targets {
         let pointers = target.listing.keys().filter(|key| key.ends_with("/current.json")).count();
         if pointers > 0 {
-            let text = format!("the store is empty while bucket `{name}` holds {pointers} published lineages");
+            let text =
+                format!("the store is empty while bucket `{name}` holds {}", counted(pointers, "published lineage"));
             let fault = Fault::new("store:lost", text).hint(
                 "bring back the state directory from a backup or an export, or rebuild it: `countersign restore \
                  --from-bucket`; for a really new start publish below another `prefix:`",

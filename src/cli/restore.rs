@@ -5,6 +5,8 @@
 mod bucket;
 mod document;
 
+use std::path::Path;
+
 use serde_json::{Value, json};
 
 use crate::audit::{Kind, Record};
@@ -61,7 +63,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let session = Session::open(global, "restore", reports)?;
     let rows = match &args.from_bucket {
         Some(bucket) => bucket::restore(&session, bucket, &names, reports)?,
-        None => document::restore(&session, args.source.as_deref(), &names, reports)?,
+        None => document::restore(&session, args.source.as_deref().unwrap_or(Path::new("")), &names, reports)?,
     };
     let width = rows.iter().map(|row| row.lineage.as_str().len()).max().unwrap_or(0);
     for row in &rows {
@@ -171,6 +173,8 @@ fn put(session: &Session, version: &Version) -> Result<Stored, Fault> {
 }
 
 fn unknown(name: &LineageName, place: &str) -> Row {
-    let fault = Fault::new("restore:no-lineage", format!("{place} holds no lineage `{name}`")).retry(Retry::Never);
+    let fault = Fault::new("restore:no-lineage", format!("{place} holds no lineage `{name}`"))
+        .hint("without a name all that it holds comes back")
+        .retry(Retry::Never);
     Row { lineage: name.clone(), result: Err(fault) }
 }

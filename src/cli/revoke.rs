@@ -37,7 +37,8 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     }
     if facts.not_after <= reports.now() {
         let text = format!("{lineage} v{version} expired on {}, nobody relies on it", facts.not_after.date());
-        return Err(Fault::new("revoke:expired", text).retry(Retry::Never).into());
+        let hint = format!("there is nothing to revoke; `countersign show {lineage}` lists the versions");
+        return Err(Fault::new("revoke:expired", text).hint(hint).retry(Retry::Never).into());
     }
     let (until, serial) = (facts.not_after.date(), &facts.serial);
     let authority = plain(&stored.meta.authority);

@@ -150,7 +150,9 @@ Change the list with a signed commit, and see an unsigned one refused:
 /// An absolute path to a folder that is empty. Nothing of anybody else is overwritten.
 fn empty_folder(dir: &Path) -> Result<PathBuf, Fault> {
     let cannot = |error: std::io::Error| {
-        Fault::new("sandbox:folder", format!("failed to use the folder {}", dir.display())).caused_by(&error)
+        Fault::new("sandbox:folder", format!("failed to use the folder {}", dir.display()))
+            .caused_by(&error)
+            .hint("name a folder that is missing or empty, where this user may write")
     };
     fs::create_dir_all(dir).map_err(cannot)?;
     let dir = fs::canonicalize(dir).map_err(cannot)?;

@@ -23,7 +23,7 @@ const PULL_FILE: &str = "pull.yaml";
 pub fn load(global: &Global) -> Result<Config, Failure> {
     let (text, name, base) = text(global)?;
     let parsed = Config::parse(&text, &name);
-    let parsed = parsed.map_err(|found| invalid(&name, &text, &found, "policy/countersign.example.yaml"))?;
+    let parsed = parsed.map_err(|found| invalid(&name, &text, &found, "config"))?;
     Ok(parsed.resolved(&base))
 }
 
@@ -34,13 +34,14 @@ pub fn load_pull(global: &Global) -> Result<Pull, Failure> {
         None => read_file(Path::new(PULL_FILE), &here()?)?,
     };
     let parsed = Pull::parse(&text, &name);
-    Ok(parsed.map_err(|found| invalid(&name, &text, &found, "policy/pull.example.yaml"))?.resolved(&base))
+    Ok(parsed.map_err(|found| invalid(&name, &text, &found, "pull"))?.resolved(&base))
 }
 
-fn invalid(name: &str, text: &str, found: &[Diagnostic], example: &str) -> Failure {
+fn invalid(name: &str, text: &str, found: &[Diagnostic], schema: &str) -> Failure {
     let source = SourceFile { path: name.to_owned(), bytes: text.as_bytes().to_vec() };
-    let mut fault = Fault::new("config:invalid", format!("the configuration {name} is not valid"))
-        .hint(format!("every key is explained in {example}"));
+    let example = if schema == "pull" { "policy/pull.example.yaml" } else { "policy/countersign.example.yaml" };
+    let mut fault = Fault::new("config:invalid", format!("{name} is not a valid configuration"))
+        .hint(format!("{example} explains every key, `countersign schema {schema}` lists them"));
     fault.causes = failure::lines(found);
     Failure { details: render::render(found, &[source], false), ..Failure::from(fault) }
 }

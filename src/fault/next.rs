@@ -22,9 +22,25 @@ pub fn step(code: &str) -> String {
         ("acme", _) => "what the CA says decides; the next run tries again, and `countersign status` tells when",
         ("route53", _) => "see `dns.route53:`; `countersign iam-policy route53` prints what its credentials need",
         ("s3", _) => "see the bucket's entry; `countersign iam-policy s3` prints what its credentials need",
+        ("journal", _) => {
+            "if it comes again, move the files of that name out of `journal/` in the state directory: the next run begins \
+             a new order"
+        }
+        ("git", "object") => {
+            "in a clone see `git fsck`; the runner's own copy is `git/` in the state directory: remove it, and the next \
+             run fetches it again"
+        }
         ("git", _) => "see that `repository.url` is right and that its server can be reached from here",
-        ("store" | "journal", _) => {
+        ("store", _) => {
             "see that the state directory is whole and this user's, and that the disk has room; then run it again"
+        }
+        ("check", "malformed" | "chain") => {
+            "it is not used, and what is live stays: a chain is PEM, the leaf and then its issuers in their order, without \
+             text between them"
+        }
+        ("check", "key-mismatch") => {
+            "it is not used, and what is live stays: `openssl x509 -in CERT -noout -pubkey` and `openssl pkey -in KEY \
+             -pubout` have to print the same"
         }
         ("check", _) => "it is not used, and what is live stays: see where it comes from",
         ("config", _) => "policy/countersign.example.yaml explains every key, `countersign schema config` lists them",

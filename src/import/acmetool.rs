@@ -211,7 +211,10 @@ fn parse(name: &str, text: &str) -> Result<Value, Fault> {
         return Ok(Value::Null);
     }
     serde_saphyr::from_str::<Value>(text).map_err(|error| {
-        Fault::new("import:unreadable", format!("{name} is not valid YAML")).caused_by(&error).retry(Retry::Never)
+        // The first line says where and what; the rest shows the file.
+        let error = error.to_string();
+        let why = error.lines().next().unwrap_or_default().trim_start_matches("error: ");
+        Fault::new("import:unreadable", format!("{name} is not valid YAML")).because(why).retry(Retry::Never)
     })
 }
 

@@ -51,12 +51,12 @@ impl Folder {
         let file = regular::open_no_link(&real).map_err(failed)?;
         let bytes = regular::read(file, MAX_BYTES).map_err(failed)?;
         // Not the error itself: it could show the bytes.
-        String::from_utf8(bytes).map(Some).map_err(|_| unreadable(&self.root.join(path)).hint("it is no text"))
+        String::from_utf8(bytes).map(Some).map_err(|_| unreadable(&self.root.join(path)).because("it is no text"))
     }
 
     /// The text of a file that must be there.
     pub fn need(&self, path: &str) -> Result<String, Fault> {
-        self.text(path)?.ok_or_else(|| unreadable(&self.root.join(path)).hint("it is missing"))
+        self.text(path)?.ok_or_else(|| unreadable(&self.root.join(path)).because("it is missing"))
     }
 
     pub fn secret(&self, path: &str) -> Result<Secret, Fault> {

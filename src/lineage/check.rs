@@ -81,7 +81,7 @@ pub(super) fn check_chain(chain: &[X509Certificate<'_>]) -> Result<(), Fault> {
         return wrong("the chain does not begin with the leaf".into());
     }
     if chain.len() == 1 {
-        return wrong("the CA sent the leaf without its issuer".into());
+        return wrong("the leaf stands there without its issuer".into());
     }
     let end = chain[0].validity.not_after;
     for (at, pair) in chain.windows(2).enumerate() {

@@ -1,6 +1,7 @@
 //! Reads the facts out of a certificate.
 
 use std::collections::BTreeSet;
+use std::net::{Ipv4Addr, Ipv6Addr};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -95,9 +96,24 @@ fn identifiers(cert: &X509Certificate<'_>) -> Result<BTreeSet<Identifier>, Fault
     let read = |name: &GeneralName<'_>| match name {
         GeneralName::DNSName(text) => Identifier::parse(text)
             .map_err(|error| Fault::new("check:names", "the certificate holds a strange name").caused_by(&error)),
-        other => Err(Fault::new("check:names", format!("the certificate holds a name that is no domain: {other}"))),
+        other => {
+            Err(Fault::new("check:names", format!("the certificate holds a name that is no domain: {}", shown(other))))
+        }
     };
     names.iter().map(read).collect()
+}
+
+/// A name that is no domain, for people.
+fn shown(name: &GeneralName<'_>) -> String {
+    match name {
+        GeneralName::IPAddress(bytes) => match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
+            (Ok(bytes), _) => Ipv4Addr::from(bytes).to_string(),
+            (_, Ok(bytes)) => Ipv6Addr::from(bytes).to_string(),
+            _ => "an IP address".to_owned(),
+        },
+        GeneralName::RFC822Name(text) | GeneralName::URI(text) => (*text).to_owned(),
+        other => other.to_string(),
+    }
 }
 
 fn serial(cert: &X509Certificate<'_>) -> String {

@@ -124,7 +124,10 @@ fn line(step: &Step, width: usize, now: OffsetDateTime, paint: Paint) -> String 
     if let (Action::Defer, Some(due)) = (step.action, step.due) {
         reasons.push(format!("next try {}", minute(due)));
     }
-    format!("  {} {:<width$}  {}\n", paint_action(paint, step.action, &action), step.lineage, reasons.join("; "))
+    let line =
+        format!("  {} {:<width$}  {}\n", paint_action(paint, step.action, &action), step.lineage, reasons.join("; "));
+    let broken = step.reasons.iter().filter(|reason| matches!(reason, Reason::Broken { .. }));
+    line + &broken.filter_map(Reason::fault).map(|fault| details(fault, "      ")).collect::<String>()
 }
 
 /// `2026-11-24 02:00 UTC`.
@@ -180,8 +183,8 @@ pub fn applied(run: &Run, applied: &Applied, paint: Paint) -> String {
         for step in plan.steps.iter().filter(|step| step.action == Action::Defer) {
             let reasons: Vec<String> = step.reasons.iter().map(|reason| plain(&Reason::text(reason))).collect();
             let _ = writeln!(out, "  {} {}: {}", paint.warn("deferred "), step.lineage, reasons.join("; "));
-            let mend = step.reasons.iter().filter_map(Reason::mend);
-            out.extend(mend.map(|text| hint(text, "            ")));
+            let faults = step.reasons.iter().filter_map(Reason::fault);
+            out.extend(faults.map(|fault| details(fault, "            ")));
         }
         if plan.steps.iter().flat_map(|step| &step.reasons).any(Reason::passes) {
             let force = "countersign apply --force NAME --reason TEXT";
@@ -299,5 +302,8 @@ pub fn fault(fault: &Fault, paint: Paint) -> String {
 pub fn first_to_expire(inventory: &Inventory, now: OffsetDateTime) -> Option<String> {
     let (name, stored) = inventory.first_to_expire()?;
     let end = stored.facts().not_after;
-    Some(format!("First to expire: {name} in {} ({}).\n", days(end - now), end.date()))
+    Some(match end <= now {
+        true => format!("First to expire: {name} expired on {}.\n", end.date()),
+        false => format!("First to expire: {name} in {} ({}).\n", days(end - now), end.date()),
+    })
 }

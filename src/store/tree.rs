@@ -66,7 +66,10 @@ pub fn check_schema(layout: &Layout) -> Result<(), Fault> {
     match text.trim_end().parse::<u32>() {
         Ok(found) if found > SCHEMA => Err(read::newer_schema(&path, found, SCHEMA)),
         Ok(_) => Ok(()),
-        Err(error) => Err(read::unreadable(&path).caused_by(&error)),
+        Err(error) => {
+            let hint = "it was cut or changed; bring it back from a backup";
+            Err(read::unreadable(&path).caused_by(&error).hint(hint))
+        }
     }
 }
 
@@ -76,7 +79,11 @@ fn real_root(root: &Path) -> Result<PathBuf, Fault> {
         root.parent().map_or(Ok(()), fs::create_dir_all).map_err(failed)?;
         write::own_folder(root)?;
     }
-    fs::canonicalize(root).map_err(failed)
+    let real = fs::canonicalize(root).map_err(failed)?;
+    if !real.is_dir() {
+        return Err(foreign(format!("{} is no folder", real.display())).hint("let `state:` name a folder of its own"));
+    }
+    Ok(real)
 }
 
 /// A wrong `state:` must not turn somebody's folder into a store.

@@ -348,7 +348,8 @@ fn target(link: &Path) -> Result<Option<PathBuf>, Fault> {
         Ok(target) => Ok(Some(target)),
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),
         Err(error) if error.kind() == ErrorKind::InvalidInput => {
-            Err(broken(format!("{} is not a symbolic link", link.display())))
+            Err(broken(format!("{} is not a symbolic link", link.display()))
+                .hint("move it away, and make it a link to the version that is in use: `../archive/NAME/NUMBER`"))
         }
         Err(error) => Err(read::unreadable(link).caused_by(&error)),
     }

@@ -140,14 +140,15 @@ pub fn remove(path: &Path) -> Result<(), Fault> {
 pub fn failed(verb: &str, path: &Path, error: &io::Error) -> Fault {
     let (code, hint) = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded | ErrorKind::FileTooLarge => {
-            ("store:no-space", "make room on the file system of `state:`, then run again")
+            ("store:no-space", "make room on that file system, then run again")
         }
         ErrorKind::PermissionDenied
         | ErrorKind::ReadOnlyFilesystem
         | ErrorKind::NotADirectory
-        | ErrorKind::AlreadyExists => {
-            ("store:unwritable", "`state:` must be a folder that the user of this run owns and may write")
-        }
+        | ErrorKind::AlreadyExists => (
+            "store:unwritable",
+            "see that what stands above it is a folder, and that the user of this run owns it and may write there",
+        ),
         _ => ("store:io", "see the cause; once the file system is sound, run again: nothing is half written"),
     };
     Fault::new(code, format!("failed to {verb} {}", path.display())).caused_by(error).hint(hint)

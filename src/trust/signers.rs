@@ -144,6 +144,13 @@ fn diagnostic(code: &'static str, message: impl Into<String>, place: Place) -> D
         "signers-cert-authority" => {
             Some("list the people's own keys, or name the authority in both `trust.certificate_authorities` and here")
         }
+        "signers-bad-principal" => Some("give each person a line, with a name such as an e-mail address"),
+        "signers-unknown-option" => {
+            Some("options are `namespaces=\"git\"`, `valid-after`, `valid-before` and `cert-authority`, each once")
+        }
+        "signers-bad-key" => Some("copy both words of the person's `.pub` file: its type and its base64"),
+        "signers-weak-key" => Some("ask for another: `ssh-keygen -t ed25519` makes one"),
+        "signers-duplicate-key" => Some("a key stands for one line: take the other away"),
         "signers-empty" => Some("add a line `name@example.com namespaces=\"git\" ssh-ed25519 AAAA…`"),
         _ => None,
     };

@@ -1,17 +1,10 @@
-//! What operators read, word for word. A change of any text shows in review. `INSTA_UPDATE=always` writes them anew.
+//! What operators read, word for word.
 
 use super::Place;
+use super::snapshot::answer;
 
-/// Snapshots beside this file, with what differs from run to run made equal.
 fn golden(name: &str, text: &str) {
-    let mut settings = insta::Settings::clone_current();
-    settings.set_snapshot_path("golden");
-    settings.set_prepend_module_to_snapshot(false);
-    settings.set_omit_expression(true);
-    settings.add_filter(r"/tmp/\.tmp\w{6}", "DIR");
-    settings.add_filter(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d+Z", "TIME");
-    settings.add_filter(r"countersign \d+\.\d+\.\d+", "countersign VERSION");
-    settings.bind(|| insta::assert_snapshot!(name, text));
+    super::snapshot::golden("operator", name, text);
 }
 
 /// The words after which `--help` is asked: each command, and each command of a command.
@@ -52,17 +45,17 @@ fn no_line_of_help_is_wider_than_100_columns() {
     }
 }
 
-const LOCAL: &str = "\
+pub const LOCAL: &str = "\
 version: 1
 state: state
 repository: {url: ./domains.git, allow_local: true}
 trust: {introduction: 0123456789abcdef0123456789abcdef01234567, allowed_signers: allowed_signers}
 ";
 
-const SIGNERS: &str = "ann@example.com namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2SQLYBbFQZYEZTbMGTNFXNvF1Ld1bF6TqoFOTP0sVq\n";
+pub const SIGNERS: &str = "ann@example.com namespaces=\"git\" ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2SQLYBbFQZYEZTbMGTNFXNvF1Ld1bF6TqoFOTP0sVq\n";
 
 /// A configuration that is right, with nothing behind it.
-fn local() -> Place {
+pub fn local() -> Place {
     let place = Place::configured();
     place.write("countersign.yaml", LOCAL);
     place.write("allowed_signers", SIGNERS);
@@ -72,9 +65,7 @@ fn local() -> Place {
 /// How each command answers to what it cannot do.
 fn errors(name: &str, place: &Place, args: &[&str]) {
     let ran = place.run(args);
-    let code = ran.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
-    let text = format!("$ countersign {}\nexit {code}\n--- stdout\n{}--- stderr\n{}", args.join(" "), ran.out, ran.err);
-    golden(&format!("error-{name}"), &text);
+    golden(&format!("error-{name}"), &answer(args, ran.code, &ran.out, &ran.err));
 }
 
 #[test]

@@ -4,13 +4,18 @@ mod advice;
 #[path = "../shared/canary.rs"]
 mod canary;
 mod documents;
+mod errors;
 mod golden;
 mod iam_policy;
 mod init;
+#[path = "../shared/issuer.rs"]
+mod issuer;
 mod network;
 mod pages;
 mod printed;
 mod schema;
+#[path = "../shared/snapshot.rs"]
+mod snapshot;
 mod terminal;
 
 use std::fs;
@@ -58,8 +63,13 @@ impl Place {
     }
 
     pub fn run_in(&self, folder: &str, args: &[&str]) -> Ran {
+        self.run_with(folder, args, &[])
+    }
+
+    pub fn run_with(&self, folder: &str, args: &[&str], environment: &[(&str, &str)]) -> Ran {
         let mut command = Command::new(env!("CARGO_BIN_EXE_countersign"));
         command.args(args).current_dir(self.path(folder)).env_clear().env("HOME", self.0.path()).stdin(Stdio::null());
+        command.envs(environment.iter().copied());
         let output = command.output().unwrap();
         said(self.0.path(), [&output.stdout, &output.stderr]);
         let text = |bytes| String::from_utf8(bytes).unwrap();

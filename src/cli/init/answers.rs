@@ -79,7 +79,9 @@ fn ask(question: &str, output: &Output) -> Option<String> {
 fn from_file(answers: &mut InitAnswers, path: &Path) -> Result<(), Failure> {
     let name = path.display().to_string();
     let bytes = std::fs::read(path).map_err(|error| {
-        Fault::new("init:answers", format!("failed to read the answers in {name}")).caused_by(&error)
+        Fault::new("init:answers", format!("failed to read the answers in {name}"))
+            .caused_by(&error)
+            .hint("name a YAML file that this user may read; the flags answer as well")
     })?;
     let file = SourceFile { path: name.clone(), bytes };
     let mut findings = Findings::new([name.as_str()]);
@@ -99,6 +101,8 @@ fn from_file(answers: &mut InitAnswers, path: &Path) -> Result<(), Failure> {
     }
     let mut fault = Fault::new("init:answers", format!("the answers in {name} cannot be read"));
     fault.causes = failure::lines(&found);
+    let fault =
+        fault.hint("a line is `key: value`; the keys are the flags of `countersign init --help`, without the dashes");
     Err(Failure::new(Exit::Usage, Check::Completed, fault))
 }
 

@@ -110,7 +110,7 @@ async fn version(
     let (bytes, etag) = object(bucket, &key).await?;
     etags.0.insert(layout::below(lineage, &key).to_owned(), etag);
     if Digest::of(&bytes) != pointer.manifest {
-        return Err(damaged(&key).hint("the digest in the pointer is another one"));
+        return Err(damaged(&key).because("the digest in the pointer is another one"));
     }
     let manifest: Manifest = serde_json::from_slice(&bytes).map_err(|error| damaged(&key).caused_by(&error))?;
     let pems = files(bucket, &pointer.prefix, &manifest, &mut etags).await?;
@@ -135,7 +135,7 @@ async fn files(bucket: &dyn Bucket, prefix: &str, manifest: &Manifest, etags: &m
         let (bytes, etag) = object(bucket, &key).await?;
         etags.0.insert(layout::below(&manifest.lineage, &key).to_owned(), etag);
         if bytes.len() as u64 != said.size || Digest::of(&bytes) != said.sha256 {
-            return Err(damaged(&key).hint("the digest in the manifest is another one"));
+            return Err(damaged(&key).because("the digest in the manifest is another one"));
         }
         texts.insert(file, Secret::new(String::from_utf8(bytes).map_err(|_| damaged(&key))?));
     }
@@ -179,7 +179,7 @@ fn meta(manifest: Manifest, facts: CertFacts, pointer: &Pointer, entry: Option<&
     };
     match fits && meta.schema <= SCHEMA && (&meta.lineage, meta.version) == (&pointer.lineage, pointer.sequence) {
         true => Ok(Meta { facts, ..meta }),
-        false => Err(damaged(&key).hint("it is about another version than the pointer and the files")),
+        false => Err(damaged(&key).because("it is about another version than the pointer and the files")),
     }
 }
 
@@ -229,9 +229,11 @@ fn remember(
 }
 
 async fn object(bucket: &dyn Bucket, key: &str) -> Result<(Vec<u8>, String), Fault> {
-    bucket.get(key).await?.ok_or_else(|| damaged(key).hint("it is not there"))
+    bucket.get(key).await?.ok_or_else(|| damaged(key).because("it is not there"))
 }
 
 fn damaged(key: &str) -> Fault {
-    Fault::new("restore:damaged", format!("`{key}` in the bucket is not as it was published")).retry(Retry::Never)
+    Fault::new("restore:damaged", format!("`{key}` in the bucket is not as it was published"))
+        .hint("bring back the earlier version of that object if the bucket keeps them; without it the certificate is ordered anew")
+        .retry(Retry::Never)
 }

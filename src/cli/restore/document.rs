@@ -8,7 +8,6 @@ use zeroize::Zeroizing;
 
 use super::{Became, Row, Version, bring_back, unknown};
 use crate::audit::{Chain, Kind, Record, chain::Extent, record};
-use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
@@ -18,7 +17,6 @@ use crate::fault::{Fault, Retry};
 use crate::lineage::{Pems, Stored};
 use crate::name::LineageName;
 use crate::port::{Accounts, Inventory, Store};
-use crate::report::Check;
 use crate::store::Document;
 use crate::trust::TrustState;
 
@@ -27,15 +25,10 @@ const MAX_BYTES: u64 = 1 << 30;
 
 pub fn restore(
     session: &Session,
-    source: Option<&Path>,
+    source: &Path,
     names: &BTreeSet<LineageName>,
     reports: &mut Reports,
 ) -> Result<Vec<Row>, Failure> {
-    let Some(source) = source else {
-        let fault = Fault::new("restore:from-where", "there is nothing to restore from")
-            .hint("name a file that `countersign export --with-keys` wrote, or give --from-bucket");
-        return Err(Failure::new(Exit::Usage, Check::Completed, fault));
-    };
     let export = Export::open(&read(source)?)?;
     if names.is_empty() && !export.has_keys() {
         return Err(no_keys().into());

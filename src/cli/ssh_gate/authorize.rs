@@ -13,7 +13,9 @@ use crate::fault::Fault;
 /// The line for a public key file.
 pub fn line(global: &Global, args: &Args) -> Result<String, Failure> {
     let config = settings::file(global).map(std::path::absolute).transpose().ok().flatten();
-    let config = config.ok_or_else(|| Fault::new("gate:config", "the gate needs a configuration that is a file"))?;
+    let config = config.ok_or_else(|| {
+        Fault::new("gate:config", "the gate needs a configuration that is a file").hint("name it with --config")
+    })?;
     // A line with a configuration that cannot be read would let nobody in.
     settings::load(global)?;
     let program = std::env::current_exe()
@@ -38,7 +40,9 @@ fn plain(text: &str, more: &str) -> Result<String, Fault> {
     let harmless = |c: char| c.is_ascii_alphanumeric() || "._-+@".contains(c) || more.contains(c);
     if text.is_empty() || !text.chars().all(harmless) {
         let text = format!("{text:?} holds characters that mean something to sshd or to a shell");
-        return Err(Fault::new("gate:characters", text).hint("use paths of letters, digits and `._-+@/`"));
+        return Err(
+            Fault::new("gate:characters", text).hint(format!("only letters, digits and `._-+@{more}` may stand there"))
+        );
     }
     Ok(text.to_owned())
 }

@@ -40,11 +40,14 @@ fn default_list() -> PathBuf {
     if !Path::new("domains.yaml").exists() && folder.is_dir() { folder.into() } else { "domains.yaml".into() }
 }
 
+/// Where a list can be.
+const LIST: &str = "run this in a checkout of the config repo, or name the list: `countersign validate LIST`";
+
 fn read(path: &Path) -> Result<Vec<SourceFile>, Failure> {
     let paths = if path.is_dir() { parts(path)? } else { vec![path.to_owned()] };
     let files = paths.iter().map(|path| read_one(path)).collect::<Result<Vec<_>, _>>()?;
     if files.is_empty() {
-        return Err(missing(Fault::new("list:missing", "the folder of the list has no `*.yaml`")));
+        return Err(missing(Fault::new("list:missing", "the folder of the list has no `*.yaml`").hint(LIST)));
     }
     Ok(files)
 }
@@ -62,7 +65,8 @@ fn read_one(path: &Path) -> Result<SourceFile, Failure> {
     match regular::open(path).and_then(|file| regular::read(file, MAX_LIST)) {
         Ok(bytes) => Ok(SourceFile { path: shown(path), bytes }),
         Err(error) if error.kind() == ErrorKind::FileTooLarge => {
-            Err(missing(Fault::new("list:too-large", format!("{} has more than 16 MiB", path.display()))))
+            let fault = Fault::new("list:too-large", format!("{} has more than 16 MiB", path.display()));
+            Err(missing(fault.hint("a list is text that people write: see that this is the right file")))
         }
         Err(error) => Err(unreadable(path, &error)),
     }
@@ -80,7 +84,7 @@ fn shown(path: &Path) -> String {
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     let fault = Fault::new("list:missing", format!("failed to read the list {}", path.display())).caused_by(error);
-    missing(fault.hint("run this in a checkout of the config repo, or name the list: `countersign validate LIST`"))
+    missing(fault.hint(LIST))
 }
 
 fn missing(fault: Fault) -> Failure {

@@ -1,0 +1,93 @@
+//! The config repo and what is asked of it.
+
+use std::fs;
+
+use countersign::store::lock::Lock;
+use time::OffsetDateTime;
+
+use super::Errors;
+
+const HOST_KEY: &str = "host_keys: [\"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]";
+
+#[test]
+fn of_a_repository_that_is_not_there() {
+    let mut errors = Errors::new();
+    errors.ask("nothing was verified yet", &["plan", "--offline"]);
+    errors.configure("ref: refs/heads/main", "ref: refs/heads/other");
+    errors.ask("the branch is not there", &["verify"]);
+    errors.configure("ref: refs/heads/main", "ref: refs/tags/v1");
+    errors.ask("the ref is a tag", &["verify"]);
+    let url = errors.lab.repo.path().display().to_string();
+    errors.configure(&url, "./state");
+    errors.ask("the folder is no repository", &["verify"]);
+    errors.configure(&url, "ssh://git@127.0.0.1/pki/domains.git");
+    let ssh = errors.lab.read("countersign.yaml").replace("allow_local: true", HOST_KEY);
+    errors.lab.write("countersign.yaml", &ssh);
+    errors.ask("there is no key for the server", &["verify"]);
+    errors.lab.write(
+        "countersign.yaml",
+        &ssh.replace("allow_local", "x").replace(HOST_KEY, &format!("{HOST_KEY}, ssh_key: id")),
+    );
+    errors.ask("the key for the server is not there", &["verify"]);
+    errors.lab.write("id", "");
+    fs::set_permissions(errors.lab.path("id"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    errors.ask("the key for the server is open to others", &["verify"]);
+    errors.hold("repository");
+}
+
+#[test]
+fn of_a_history_that_was_damaged_here() {
+    let mut errors = Errors::new();
+    errors.ask("the introduction has no list", &["verify"]);
+    errors.lab.list(&[("www", "www.example.com")]);
+    errors.lab.run(&["verify"]);
+    fs::remove_dir_all(errors.lab.path("state/git")).unwrap();
+    errors.ask("the copy of the repository is gone", &["plan", "--offline"]);
+    fs::write(errors.lab.path("state/git"), "").unwrap();
+    errors.ask("a file stands in its place", &["verify"]);
+    fs::remove_file(errors.lab.path("state/git")).unwrap();
+    errors.lab.run(&["verify"]);
+    fs::remove_dir_all(errors.lab.path("state/git/objects")).unwrap();
+    fs::create_dir(errors.lab.path("state/git/objects")).unwrap();
+    errors.ask("its objects are gone", &["plan", "--offline"]);
+    errors.hold("history");
+}
+
+#[test]
+fn of_a_run() {
+    let mut errors = Errors::new();
+    errors.lab.write("key.pem", "");
+    errors.ask("the file is there", &["account", "register", "--authority", "sandbox", "--out", "key.pem"]);
+    errors.lab.list(&[("www", "www.example.com")]);
+    errors.lab.done();
+    let apply = ["apply", "--auto-approve"];
+    let with = |more: &[&'static str]| [&apply[..], more].concat();
+    #[expect(clippy::disallowed_methods, reason = "whoever holds a lock says since when")]
+    let lock = Lock::acquire(&errors.lab.path("state"), "plan", OffsetDateTime::now_utc()).unwrap();
+    errors.ask("another run holds the lock", &apply);
+    drop(lock);
+    errors.ask("the name is none", &with(&["--only", "WWW"]));
+    errors.ask("the name is nowhere", &with(&["--only", "api"]));
+    errors.ask("a name is forced that is nowhere", &with(&["--force", "api", "--reason", "x"]));
+    errors.ask("nobody can be asked", &["revoke", "www"]);
+    errors.lab.list(&[]);
+    errors.ask("a name is forced that left the list", &with(&["--force", "www", "--reason", "x"]));
+    errors.lab.list(&[("www", "domains: [www.example.com], provided: shop")]);
+    errors.also("provided: {shop: {cert: shop.crt, key: shop.key}}");
+    errors.ask("a name is forced that is provided", &with(&["--force", "www", "--reason", "x"]));
+    errors.as_before();
+    errors.lab.list(&[("www", "www.example.com"), ("api", "api.example.com")]);
+    let saved = errors.lab.ask(&["plan", "--out", "plan.json"]);
+    assert_eq!(saved.0, Some(0), "{saved:?}");
+    errors.lab.list(&[("www", "www.example.com"), ("new", "new.example.com")]);
+    errors.ask("the list has changed since the plan", &["apply", "plan.json"]);
+    errors.ask("the plan has no place", &["plan", "--out", "key.pem/plan.json"]);
+    errors.ask("the plan has no name", &["plan", "--out", ""]);
+    let plan = errors.lab.read("plan.json");
+    errors.lab.write("plan.json", &plan.replace("api", "eve"));
+    errors.ask("the plan was edited", &["apply", "plan.json"]);
+    errors.lab.list(&[("www", "domains: [www.example.com], key: rsa-2048")]);
+    errors.also("limits: {max_changed_percent: 10, min_lineages: 1}");
+    errors.ask("too much changes at once", &apply);
+    errors.hold("run");
+}

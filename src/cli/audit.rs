@@ -47,7 +47,7 @@ fn audit(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failure>
         0 => "no findings".to_owned(),
         some => format!("{}, {errors} bad", counted(some, "finding")),
     };
-    output.summary("audit", exit, &format!("{} entries, {whole}; {counts}", chain.entries.len()));
+    output.summary("audit", exit, &format!("{}, {whole}; {counts}", counted(chain.entries.len(), "entry")));
     Ok(exit)
 }
 

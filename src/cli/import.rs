@@ -69,7 +69,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     let text = format!(
         "{} {dry}imported, {had} already there, {failed} refused; {} for the list",
         counted(taken, "certificate"),
-        counted(entries.len(), "entry").replace("entrys", "entries"),
+        counted(entries.len(), "entry"),
     );
     output.json("import", answer(exit, &rows, &entries, &found, &accounts));
     Ok(Ended::new(exit, text))

@@ -87,7 +87,11 @@ fn here() -> Result<PathBuf, Fault> {
 }
 
 fn read_file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
-    let text = read::read(path)?;
+    let text = read::read(path).map_err(|fault| match fault.code.as_str() {
+        "config:unreadable" => fault
+            .hint("see that the file is there and that this user may read it; --config names another configuration"),
+        _ => fault,
+    })?;
     let base = here.join(path).parent().map_or_else(|| here.to_owned(), Path::to_owned);
     Ok((text, path.display().to_string(), base))
 }

@@ -55,7 +55,7 @@ fn open(path: &Path, judge: impl FnOnce(&Metadata) -> Result<(), Fault>) -> Resu
 fn unreadable(path: &Path, error: &std::io::Error) -> Fault {
     let hint = match error.kind() {
         ErrorKind::InvalidInput => "put a file there: folders, named pipes and devices are not read",
-        _ => "see that the file is there and that this user may read it; --config names another configuration",
+        _ => "see that the file is there and that this user may read it",
     };
     Fault::new("config:unreadable", format!("failed to read `{}`", path.display()))
         .caused_by(error)

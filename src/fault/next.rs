@@ -35,12 +35,10 @@ pub fn step(code: &str) -> String {
             "see that the state directory is whole and this user's, and that the disk has room; then run it again"
         }
         ("check", "malformed" | "chain") => {
-            "it is not used, and what is live stays: a chain is PEM, the leaf and then its issuers in their order, without \
-             text between them"
+            "a chain is PEM: the leaf and then its issuers in their order, without text between them"
         }
         ("check", "key-mismatch") => {
-            "it is not used, and what is live stays: `openssl x509 -in CERT -noout -pubkey` and `openssl pkey -in KEY \
-             -pubout` have to print the same"
+            "`openssl x509 -in CERT -noout -pubkey` and `openssl pkey -in KEY -pubout` have to print the same"
         }
         ("check", _) => "it is not used, and what is live stays: see where it comes from",
         ("config", _) => "policy/countersign.example.yaml explains every key, `countersign schema config` lists them",

@@ -59,7 +59,12 @@ impl Anchors {
         now: OffsetDateTime,
     ) -> Result<(), Fault> {
         let chain: Vec<CertificateDer<'_>> = pem::certificates(chain)?.into_iter().map(CertificateDer::from).collect();
-        let refused = || Fault::new("check:anchor", format!("the chain does not lead to a root of {}", self.name));
+        let refused = || {
+            Fault::new("check:anchor", format!("the chain does not lead to a root of {}", self.name)).hint(
+                "it is not used, and what is live stays: see `preferred_chain` and `anchors` of the authority in the runner's \
+                 config",
+            )
+        };
         let provider = Arc::new(aws_lc_rs::default_provider());
         let verifier = WebPkiServerVerifier::builder_with_provider(self.roots.clone(), provider).build();
         let verifier = verifier.map_err(|error| refused().caused_by(&error))?;

@@ -1,7 +1,6 @@
 //! Reads the facts out of a certificate.
 
 use std::collections::BTreeSet;
-use std::net::{Ipv4Addr, Ipv6Addr};
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -106,11 +105,8 @@ fn identifiers(cert: &X509Certificate<'_>) -> Result<BTreeSet<Identifier>, Fault
 /// A name that is no domain, for people.
 fn shown(name: &GeneralName<'_>) -> String {
     match name {
-        GeneralName::IPAddress(bytes) => match (<[u8; 4]>::try_from(*bytes), <[u8; 16]>::try_from(*bytes)) {
-            (Ok(bytes), _) => Ipv4Addr::from(bytes).to_string(),
-            (_, Ok(bytes)) => Ipv6Addr::from(bytes).to_string(),
-            _ => "an IP address".to_owned(),
-        },
+        GeneralName::IPAddress([a, b, c, d]) => format!("{a}.{b}.{c}.{d}"),
+        GeneralName::IPAddress(_) => "an IPv6 address".to_owned(),
         GeneralName::RFC822Name(text) | GeneralName::URI(text) => (*text).to_owned(),
         other => other.to_string(),
     }

@@ -28,7 +28,10 @@ pub struct Script {
 /// It cannot be read, or is larger than 1 MiB.
 pub fn script(objects: &dyn Objects, commit: &CommitId, name: &str) -> Result<Option<Script>, Fault> {
     let path = format!("hooks/{name}");
-    let unusable = |why: &str| Fault::new("hooks:unusable", format!("`{path}` of the commit {} {why}", commit.short()));
+    let unusable = |why: &str| {
+        Fault::new("hooks:unusable", format!("`{path}` of the commit {} {why}", commit.short()))
+            .hint("a script is a plain file of at most 1 MiB: let it call what is larger, and commit and sign it")
+    };
     let id = ObjectId::parse(commit.as_str().as_bytes()).ok_or_else(|| unusable("cannot be read"))?;
     let reading = objects.commit(id)?.and_then(|raw| raw.gix);
     let tree = reading.ok_or_else(|| unusable("cannot be read"))?.tree;

@@ -12,7 +12,7 @@ const FILTERS: [(&str, &str); 17] = [
     (r"sha256[:/-][0-9a-f]{64}", "sha256:DIGEST"),
     (r"\b[0-9a-f]{40}\b", "COMMIT"),
     (r"\b[0-9a-f]{30,39}\b", "SERIAL"),
-    (r"(commit|@) [0-9a-f]{10}\b", "$1 COMMIT"),
+    (r"(commit|@|at) [0-9a-f]{10}\b", "$1 COMMIT"),
     (r"AAAA[A-Za-z0-9+/]{40,}=*", "KEY"),
     (r#"time="\d+\.\d{3}""#, r#"time="0.000""#),
     (r"\b\d+\.\d ?s\b", "0.0s"),

@@ -12,6 +12,8 @@ use crate::name::Digest;
 use crate::plan::provided;
 use crate::secret::Secret;
 
+const PLACEHOLDER: &str = "provided:placeholder";
+
 /// Reads the files of every word that the list uses and the config knows.
 pub fn read(config: &Config, list: &List) -> BTreeMap<String, Result<(Pems, provided::Provided), Fault>> {
     let words: BTreeSet<&String> = list.certificates().filter_map(|entry| entry.provided.as_ref()).collect();
@@ -21,7 +23,8 @@ pub fn read(config: &Config, list: &List) -> BTreeMap<String, Result<(Pems, prov
 
 fn one(word: &str, files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
     parse(files).map_err(|fault| {
-        given::unusable("provided:unusable", &format!("what the runner provides as `{word}`"), "provided", fault)
+        let code = if fault.code == PLACEHOLDER { PLACEHOLDER } else { "provided:unusable" };
+        given::unusable(code, &format!("what the runner provides as `{word}`"), "provided", fault)
     })
 }
 
@@ -36,7 +39,8 @@ fn parse(files: &Provided) -> Result<(Pems, provided::Provided), Fault> {
     let key = Secret::new(read::read_private(&files.key)?);
     let (pems, facts, maker) = check_foreign(Some(&key), &chain)?;
     if maker == Maker::Placeholder {
-        return Err(Fault::new("provided:placeholder", "it is the placeholder of a countersign, which nobody may see"));
+        return Err(Fault::new(PLACEHOLDER, "it is the placeholder of a countersign, which nobody may see")
+            .hint("put the certificate that a CA issued, and its key, into the files under `provided:`"));
     }
     let files = Digest::of(pems.fullchain().as_bytes());
     Ok((pems, provided::Provided { facts, files }))

@@ -2,7 +2,7 @@
 //! `INSTA_UPDATE=always` writes the files anew.
 
 /// What differs from run to run, and what stands for it.
-const FILTERS: [(&str, &str); 17] = [
+const FILTERS: [(&str, &str); 19] = [
     (r"(/[\w.-]+)*/\.tmp\w{6}", "DIR"),
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
@@ -18,6 +18,9 @@ const FILTERS: [(&str, &str); 17] = [
     (r"\b\d+\.\d ?s\b", "0.0s"),
     (r"/(order|acct|account)/[\w/-]+", "/$1/ID"),
     (r"countersign \d+\.\d+\.\d+", "countersign VERSION"),
+    // How the work goes on is not what went wrong.
+    (r"(?m)^TIME  INFO .*\n", ""),
+    (r"(?m)^TIME  WARN the config repo is a local path: .*\n", ""),
     (r"process \d+ on [\w.-]+", "process PID on HOST"),
     (r"\b(was|is) [0-9a-f]{10}\b", "$1 COMMIT"),
 ];

@@ -10,6 +10,7 @@ mod completions;
 #[cfg(feature = "sandbox")]
 mod demo;
 mod doctor;
+mod examples;
 mod exit;
 mod explain;
 mod export;
@@ -59,7 +60,7 @@ use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::FromArgMatches;
 
 use crate::cli::args::{Cli, Command};
 use crate::cli::exit::Exit;
@@ -70,7 +71,8 @@ use crate::cli::term::Surroundings;
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
     process::keep_memory_private();
-    let cli = match Cli::try_parse() {
+    let matches = examples::command().try_get_matches();
+    let cli = match matches.and_then(|matches| Cli::from_arg_matches(&matches)) {
         Ok(cli) => cli,
         Err(error) => return usage(&error),
     };

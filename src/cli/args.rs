@@ -470,8 +470,6 @@ pub struct Pull {
 const PULL_HELP: &str = "\
 Without --bucket the file ./pull.yaml is read, or the one of --config; policy/pull.example.yaml has every key.
 
-  countersign pull www --bucket example-certs --prefix certs/ --into /etc/ssl/www -- systemctl reload nginx
-
 Nothing new in the bucket: nothing is done. When the command fails, or the server does not show the new certificate, the \
 version of before is the current one again.";
 

@@ -2,10 +2,10 @@
 
 use std::path::Path;
 
-use clap::CommandFactory;
 use clap_mangen::Man;
 
-use crate::cli::args::{Cli, Man as Args};
+use crate::cli::args::Man as Args;
+use crate::cli::examples;
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
@@ -23,7 +23,7 @@ pub fn run(args: &Args, output: &Output) -> Exit {
 
 /// Without `help`, which says of itself what the pages say.
 fn whole() -> clap::Command {
-    let mut command = Cli::command().disable_help_subcommand(true);
+    let mut command = examples::command().disable_help_subcommand(true);
     command.build();
     command
 }
@@ -32,7 +32,15 @@ fn page(command: &clap::Command) -> Result<String, Fault> {
     let mut page = Vec::new();
     let rendered = Man::new(command.clone()).render(&mut page);
     rendered.map_err(|error| Fault::new("man:page", "failed to make the manual page").caused_by(&error))?;
-    Ok(String::from_utf8_lossy(&page).into_owned())
+    Ok(with_sections(&String::from_utf8_lossy(&page)))
+}
+
+/// What stands below the help is EXTRA to clap; readers look for the sections of man-pages(7). Lines stay lines.
+fn with_sections(page: &str) -> String {
+    page.replacen(".SH EXTRA\nExit codes:", ".SH EXIT STATUS\n.nf", 1)
+        .replacen(".SH EXTRA\nExamples:", ".SH EXAMPLES\n.nf", 1)
+        .replacen(".SH EXTRA", ".SH NOTES", 1)
+        .replacen("\nExamples:", "\n.SH EXAMPLES\n.nf", 1)
 }
 
 /// `countersign.1`, and `countersign-COMMAND.1` for each command below it.

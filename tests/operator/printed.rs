@@ -69,9 +69,9 @@ fn every_command_has_a_manual_page() {
     place.printed(&["man", "--dir", "man"]);
     for command in commands(&place) {
         let page = fs::read_to_string(place.path(&format!("man/countersign-{command}.1")));
-        assert!(page.is_ok_and(|page| page.contains(".SH SYNOPSIS")), "{command}");
+        assert!(page.is_ok_and(|page| page.contains(".SH SYNOPSIS") && page.contains(".SH EXAMPLES")), "{command}");
     }
-    assert!(fs::read_to_string(place.path("man/countersign.1")).unwrap().contains("Exit codes:"));
+    assert!(fs::read_to_string(place.path("man/countersign.1")).unwrap().contains(".SH EXIT STATUS"));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! `INSTA_UPDATE=always` writes the files anew.
 
 /// What differs from run to run, and what stands for it.
-const FILTERS: [(&str, &str); 19] = [
+const FILTERS: [(&str, &str); 20] = [
     (r"(/[\w.-]+)*/\.tmp\w{6}", "DIR"),
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
@@ -23,6 +23,7 @@ const FILTERS: [(&str, &str); 19] = [
     (r"(?m)^TIME  WARN the config repo is a local path: .*\n", ""),
     (r"process \d+ on [\w.-]+", "process PID on HOST"),
     (r"\b(was|is) [0-9a-f]{10}\b", "$1 COMMIT"),
+    (r"\b[0-9a-f]{10} verifies\b", "COMMIT verifies"),
 ];
 
 /// Holds a text against `tests/FOLDER/golden/NAME.snap`.

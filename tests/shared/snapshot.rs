@@ -2,7 +2,7 @@
 //! `INSTA_UPDATE=always` writes the files anew.
 
 /// What differs from run to run, and what stands for it.
-const FILTERS: [(&str, &str); 20] = [
+const FILTERS: [(&str, &str); 22] = [
     (r"(/[\w.-]+)*/\.tmp\w{6}", "DIR"),
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
@@ -10,6 +10,7 @@ const FILTERS: [(&str, &str); 20] = [
     (r"20[2-9]\d-\d\d-\d\d", "DAY"),
     (r"SHA256:[A-Za-z0-9+/]{43}", "SHA256:KEY"),
     (r"sha256[:/-][0-9a-f]{64}", "sha256:DIGEST"),
+    (r"\b[0-9a-f]{64}:\d", "FINGERPRINT"),
     (r"\b[0-9a-f]{40}\b", "COMMIT"),
     (r"\b[0-9a-f]{30,39}\b", "SERIAL"),
     (r"(commit|@|at) [0-9a-f]{10}\b", "$1 COMMIT"),
@@ -18,6 +19,7 @@ const FILTERS: [(&str, &str); 20] = [
     (r"\b\d+\.\d ?s\b", "0.0s"),
     (r"/(order|acct|account)/[\w/-]+", "/$1/ID"),
     (r"countersign \d+\.\d+\.\d+", "countersign VERSION"),
+    (r#"\bversion(: |": ")\d+\.\d+\.\d+"#, "version${1}VERSION"),
     // How the work goes on is not what went wrong.
     (r"(?m)^TIME  INFO .*\n", ""),
     (r"(?m)^TIME  WARN the config repo is a local path: .*\n", ""),

@@ -10,6 +10,8 @@ mod explain;
 mod hook;
 mod hygiene;
 mod reports;
+#[path = "../shared/snapshot.rs"]
+mod snapshot;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

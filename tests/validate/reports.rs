@@ -62,6 +62,32 @@ fn a_validation_that_cannot_begin_leaves_a_failing_report() {
 }
 
 #[test]
+fn what_a_reviewer_gets_reads_as_it_did() {
+    let (house, sarif) = report("--sarif");
+    let mut sarif: Value = serde_json::from_str(&sarif).unwrap();
+    // The rules are those of `explain`.
+    sarif["runs"][0]["tool"]["driver"]["rules"] = Value::Null;
+    let (junit, page) = (house.path("junit"), house.path("page"));
+    let args = ["--junit", junit.to_str().unwrap(), "--html", page.to_str().unwrap()];
+    let ran = house.validate(&args);
+    let whole_case = |case: &&str| case.contains("<failure") || case.contains("<error");
+    let junit = std::fs::read_to_string(junit).unwrap();
+    let bad: String = junit.split_inclusive("</testcase>").filter(whole_case).collect();
+    let golden = |name: &str, text: &str| snapshot::golden("validate", name, text);
+    golden("refused.junit.xml", &bad);
+    golden("refused.sarif.json", &serde_json::to_string_pretty(&sarif).unwrap());
+    golden("refused.html", &std::fs::read_to_string(page.join("index.html")).unwrap().replace("><", ">\n<"));
+    house.git(&["reset", "-q", "--hard", "origin/main"]);
+    let valid = house.validate(&[]);
+    let mut answers = snapshot::Answers::default();
+    for (cause, ran) in [("the same certificate three times", ran), ("nothing is new", valid)] {
+        let said = snapshot::answer(&["validate", "--base", "origin/main"], Some(ran.code), &ran.stdout, &ran.stderr);
+        answers.add(cause, &said);
+    }
+    answers.hold("validate", "answers");
+}
+
+#[test]
 fn sarif_is_what_warnings_ng_reads() {
     let (_, text) = report("--sarif");
     let sarif: Value = serde_json::from_str(&text).unwrap();

@@ -60,6 +60,12 @@ fn of_the_world(doctor: &str) -> String {
     kept.map(|line| format!("{line}\n")).collect()
 }
 
+/// At 80 columns, with the colours as they are written, but for the path of the store: lines fold by its length.
+fn at_terminal(lab: &Lab, command: &str) -> String {
+    let shown = lab.at_terminal(&[command, "--color", "always"]).replace('\r', "").replace('\u{1b}', "ESC");
+    shown.lines().filter(|line| !line.contains("Store ")).map(|line| format!("{line}\n")).collect()
+}
+
 #[test]
 fn a_night_is_told_to_programs_as_it_was() {
     let lab = Lab::new();
@@ -87,12 +93,14 @@ fn a_night_reads_as_it_did() {
     let page = lab.path("page").display().to_string();
 
     golden("plan", &lab.run(&["plan"]).out);
+    golden("plan.terminal", &at_terminal(&lab, "plan"));
     let ran = lab.run(&["apply", "--auto-approve", "--html", &page]);
     assert_eq!(ran.code, Some(3), "{ran:?}");
     golden("apply", &ran.out);
     golden("junit.xml", &lab.read("junit.xml"));
     golden("index.html", &fs::read_to_string(lab.path("page/index.html")).unwrap().replace("><", ">\n<"));
     golden("status", &lab.ask(&["status"]).1);
+    golden("status.terminal", &at_terminal(&lab, "status"));
     golden("show", &lab.ask(&["show", "www"]).1);
     golden("audit", &lab.ask(&["audit"]).1);
     lab.unsigned_list(&[("evil", "evil.example.com")]);

@@ -63,7 +63,8 @@ fn of_the_world(doctor: &str) -> String {
 /// At 80 columns, with the colours as they are written, but for the path of the store: lines fold by its length.
 fn at_terminal(lab: &Lab, command: &str) -> String {
     let shown = lab.at_terminal(&[command, "--color", "always"]).replace('\r', "").replace('\u{1b}', "ESC");
-    shown.lines().filter(|line| !line.contains("Store ")).map(|line| format!("{line}\n")).collect()
+    let Some((before, store)) = shown.split_once("ESC[1mStore ") else { return shown };
+    format!("{before}{}", store.split_once("\n\n").unwrap_or_default().1)
 }
 
 #[test]

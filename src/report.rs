@@ -7,6 +7,7 @@ pub mod finding;
 pub mod html;
 pub mod junit;
 pub mod metrics;
+pub mod refused;
 pub mod sarif;
 pub mod served;
 pub mod terminal;

@@ -1,5 +1,8 @@
 //! The runner's config as its reader sees it.
 
+#[path = "shared/snapshot.rs"]
+mod snapshot;
+
 use std::path::Path;
 
 use countersign::config::pull::Pull;
@@ -188,48 +191,56 @@ fn a_server_without_a_pinned_key_is_refused() {
     assert_eq!(places(&empty), ["4:8 missing-key"]);
 }
 
+/// A line that is wrong, and where.
+const WRONG: [(&str, &str); 35] = [
+    ("every: 24", "9:8 bad-duration"),
+    ("limits: {max_changed_percent: 101}", "9:31 bad-value"),
+    ("limits: {min_lineages: 010}", "9:24 bad-value"),
+    ("dns: {route53: {ttl: 0}}", "9:22 bad-value"),
+    ("dns: {route53: {ttl: 86401}}", "9:22 bad-value"),
+    ("dns: {route53: {nameservers: [localhost]}}", "9:31 bad-value"),
+    ("dns: {route53: {zones: {example.com: z1}}}", "9:38 bad-value"),
+    ("dns: {route53: {zones: {example.com: Z1, EXAMPLE.com: Z2}}}", "9:42 duplicate-key"),
+    ("dns: {route53: {endpoint: 127.0.0.1}}", "9:27 bad-value"),
+    ("buckets: {certs: {bucket: b}}", "9:27 bad-value"),
+    ("buckets: {../x: {bucket: certs}}", "9:11 bad-value"),
+    ("buckets: {certs: {bucket: certs, prefix: x}}", "9:42 bad-value"),
+    ("authorities: {lab: {directory: \"http://a.b/\"}}", "9:32 bad-value"),
+    ("authorities: {lab: {}}", "9:20 missing-key"),
+    ("authorities: {letsencrypt: {contact: [ops@example.com]}}", "9:39 bad-value"),
+    ("authorities: {letsencrypt: {timeout: 0}}", "9:38 bad-value"),
+    ("authorities: {letsencrypt: {preferred_chain: \"\"}}", "9:46 bad-value"),
+    ("authorities: {letsencrypt: {eab: {kid: k}}}", "9:34 missing-key"),
+    ("authorities: {letsencrypt: {eab: {kid: k, hmac_file: a, hmac_env: B}}}", "9:34 missing-key"),
+    ("hooks: {from_repo: yes}", "9:20 wrong-type"),
+    ("hooks: true", "9:8 wrong-type"),
+    ("hooks: {after_issue: [[systemctl, reload]]}", "9:24 bad-value"),
+    ("hooks: {after_issue: [[]]}", "9:23 bad-value"),
+    ("hooks: {after_issue: [/bin/true]}", "9:23 wrong-type"),
+    ("hooks: {timeout: 0s}", "9:18 bad-value"),
+    ("hooks: {timeout: 61m}", "9:18 bad-value"),
+    ("hooks: {timeout: 1h}", "9:18 bad-value"),
+    ("http: {}", "9:7 missing-key"),
+    ("http: {folder: f, mode: \"0666\"}", "9:25 bad-value"),
+    ("http: {folder: f, port: 0}", "9:25 bad-value"),
+    ("dns: {exec: {lab: {zones: [example.com]}}}", "9:20 missing-key"),
+    ("dns: {exec: {lab: {command: h, env: [A-B]}}}", "9:38 bad-value"),
+    ("dns: {exec: {lab: {command: h, parallel: 0}}}", "9:42 bad-value"),
+    ("dns: {exec: {a: {command: h}, b: {command: h}}}", "9:13 bad-value"),
+    ("dns: {exec: {a: {command: h, zones: [b.c]}, b: {command: h, zones: [B.c]}}}", "9:13 bad-value"),
+];
+
 #[test]
 fn a_value_out_of_its_form_is_reported_where_it_stands() {
-    let cases = [
-        ("every: 24", "9:8 bad-duration"),
-        ("limits: {max_changed_percent: 101}", "9:31 bad-value"),
-        ("limits: {min_lineages: 010}", "9:24 bad-value"),
-        ("dns: {route53: {ttl: 0}}", "9:22 bad-value"),
-        ("dns: {route53: {ttl: 86401}}", "9:22 bad-value"),
-        ("dns: {route53: {nameservers: [localhost]}}", "9:31 bad-value"),
-        ("dns: {route53: {zones: {example.com: z1}}}", "9:38 bad-value"),
-        ("dns: {route53: {zones: {example.com: Z1, EXAMPLE.com: Z2}}}", "9:42 duplicate-key"),
-        ("dns: {route53: {endpoint: 127.0.0.1}}", "9:27 bad-value"),
-        ("buckets: {certs: {bucket: b}}", "9:27 bad-value"),
-        ("buckets: {../x: {bucket: certs}}", "9:11 bad-value"),
-        ("buckets: {certs: {bucket: certs, prefix: x}}", "9:42 bad-value"),
-        ("authorities: {lab: {directory: \"http://a.b/\"}}", "9:32 bad-value"),
-        ("authorities: {lab: {}}", "9:20 missing-key"),
-        ("authorities: {letsencrypt: {contact: [ops@example.com]}}", "9:39 bad-value"),
-        ("authorities: {letsencrypt: {timeout: 0}}", "9:38 bad-value"),
-        ("authorities: {letsencrypt: {preferred_chain: \"\"}}", "9:46 bad-value"),
-        ("authorities: {letsencrypt: {eab: {kid: k}}}", "9:34 missing-key"),
-        ("authorities: {letsencrypt: {eab: {kid: k, hmac_file: a, hmac_env: B}}}", "9:34 missing-key"),
-        ("hooks: {from_repo: yes}", "9:20 wrong-type"),
-        ("hooks: true", "9:8 wrong-type"),
-        ("hooks: {after_issue: [[systemctl, reload]]}", "9:24 bad-value"),
-        ("hooks: {after_issue: [[]]}", "9:23 bad-value"),
-        ("hooks: {after_issue: [/bin/true]}", "9:23 wrong-type"),
-        ("hooks: {timeout: 0s}", "9:18 bad-value"),
-        ("hooks: {timeout: 61m}", "9:18 bad-value"),
-        ("hooks: {timeout: 1h}", "9:18 bad-value"),
-        ("http: {}", "9:7 missing-key"),
-        ("http: {folder: f, mode: \"0666\"}", "9:25 bad-value"),
-        ("http: {folder: f, port: 0}", "9:25 bad-value"),
-        ("dns: {exec: {lab: {zones: [example.com]}}}", "9:20 missing-key"),
-        ("dns: {exec: {lab: {command: h, env: [A-B]}}}", "9:38 bad-value"),
-        ("dns: {exec: {lab: {command: h, parallel: 0}}}", "9:42 bad-value"),
-        ("dns: {exec: {a: {command: h}, b: {command: h}}}", "9:13 bad-value"),
-        ("dns: {exec: {a: {command: h, zones: [b.c]}, b: {command: h, zones: [B.c]}}}", "9:13 bad-value"),
-    ];
-    for (line, expected) in cases {
+    for (line, expected) in WRONG {
         assert_eq!(places(&format!("{SMALLEST}{line}\n")), [expected], "{line}");
     }
+}
+
+#[test]
+fn every_wrong_value_reads_as_it_did() {
+    let one = |(line, _)| format!("## {line}\n{}", shown(&format!("{SMALLEST}{line}\n")));
+    snapshot::golden("cases", "config", &WRONG.map(one).join("\n"));
 }
 
 #[test]

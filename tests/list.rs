@@ -1,5 +1,8 @@
 //! The list as its reader sees it. `UPDATE_CASES=1` writes down what the cases give; look at the difference.
 
+#[path = "shared/snapshot.rs"]
+mod snapshot;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
@@ -68,6 +71,22 @@ fn every_case_gives_exactly_the_diagnostics_beside_it() {
         }
     }
     assert!(wrong.is_empty(), "{wrong}");
+}
+
+#[test]
+fn every_case_reads_as_it_did() {
+    let entries = std::fs::read_dir(cases()).unwrap().map(|entry| entry.unwrap().path());
+    let mut paths: Vec<_> = entries.filter(|path| path.extension().is_some_and(|name| name == "yaml")).collect();
+    paths.sort();
+    let case =
+        |path: &PathBuf| (path.file_name().unwrap().to_string_lossy().into_owned(), std::fs::read(path).unwrap());
+    let large = ("file-too-large".to_owned(), vec![b'#'; 16 * 1024 * 1024 + 1]);
+    let mut text = format!("## no-list\n{}", render(&parse(&[], None).diagnostics, &[], false));
+    for (name, bytes) in paths.iter().map(case).chain([large]) {
+        let files = [file("domains.yaml", bytes)];
+        write!(text, "\n## {name}\n{}", render(&parse(&files, Some(&known())).diagnostics, &files, false)).unwrap();
+    }
+    snapshot::golden("cases", "list", &text);
 }
 
 #[test]

@@ -3,6 +3,8 @@
 
 #![cfg(feature = "sandbox")]
 
+#[path = "shared/answers.rs"]
+mod answers;
 #[path = "shared/canary.rs"]
 mod canary;
 #[path = "shared/issuer.rs"]

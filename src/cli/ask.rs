@@ -38,6 +38,7 @@ pub fn confirmed(question: &str, auto_approve: bool, output: &Output) -> Result<
     if said_yes(question, output) {
         return Ok(());
     }
-    let fault = Fault::new("run:declined", "nothing was done: the answer was not `yes`");
+    let fault = Fault::new("run:declined", "nothing was done: the answer was not `yes`")
+        .hint("run it again and type the whole word, if it is to be done after all");
     Err(Failure::new(Exit::Refused, Check::Completed, fault))
 }

@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use crate::bucket;
 use crate::cli::exit::Exit;
 use crate::cli::output::Output;
-use crate::diag::Diagnostic;
 use crate::fault::Fault;
 use crate::report::Check;
 use crate::report::terminal;
@@ -51,17 +50,6 @@ impl Failure {
     pub fn summary(&self) -> String {
         terminal::plain(&self.fault.to_string()).replace('\n', " ")
     }
-}
-
-/// The first few errors of a file with their places, for reports: there the details are not shown.
-pub fn lines(diagnostics: &[Diagnostic]) -> Vec<String> {
-    const MANY: usize = 5;
-    let line = |diagnostic: &Diagnostic| {
-        let place = diagnostic.labels.first().map(|label| &label.place);
-        let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column));
-        format!("{}{} [{}]", place.unwrap_or_default(), diagnostic.message, diagnostic.code)
-    };
-    diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MANY).map(line).collect()
 }
 
 /// A fault without a better place: the run could not come to its end.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::Init as Args;
 use crate::cli::exit::Exit;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::init::answers::Answered;
 use crate::cli::output::Output;
 use crate::clock::SystemClock;
@@ -92,7 +92,7 @@ fn check(answers: &Answered) -> Result<(), Failure> {
 fn refused(name: &str, text: &str, wrong: &[Diagnostic]) -> Failure {
     let mut fault = Fault::new("init:answers", format!("these answers make no valid {name}"))
         .hint("nothing was written; correct the answers and run the same command");
-    fault.causes = failure::lines(wrong);
+    fault.causes = render::lines(wrong);
     let mut failure = Failure::new(Exit::Usage, Check::Completed, fault);
     let source = SourceFile { path: name.to_owned(), bytes: text.as_bytes().to_vec() };
     failure.details = render::render(wrong, &[source], false);

@@ -4,7 +4,7 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use crate::cli::args::Global;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::config::pull::Pull;
 use crate::config::{Config, read};
 use crate::diag::{Diagnostic, SourceFile, render};
@@ -42,7 +42,7 @@ fn invalid(name: &str, text: &str, found: &[Diagnostic], schema: &str) -> Failur
     let example = if schema == "pull" { "policy/pull.example.yaml" } else { "policy/countersign.example.yaml" };
     let mut fault = Fault::new("config:invalid", format!("{name} is not a valid configuration"))
         .hint(format!("{example} explains every key, `countersign schema {schema}` lists them"));
-    fault.causes = failure::lines(found);
+    fault.causes = render::lines(found);
     Failure { details: render::render(found, &[source], false), ..Failure::from(fault) }
 }
 

@@ -1,12 +1,11 @@
 //! The config repo for a command: fetched, verified, and what to do when it is not.
 
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
 use time::OffsetDateTime;
 
 use crate::cli::exit::Exit;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::record;
 use crate::cli::reports::Reports;
 use crate::cli::session::Session;
@@ -15,7 +14,7 @@ use crate::diag::{Diagnostic, SourceFile, render};
 use crate::fault::{Fault, Retry};
 use crate::plan::{Mode, days};
 use crate::report::terminal::plain;
-use crate::report::{Check, stamp};
+use crate::report::{Check, refused, stamp};
 use crate::source::{BareStore, MAX_RECEIVED, Remote};
 use crate::store::{Document, FileStore};
 use crate::trust::{
@@ -267,46 +266,8 @@ fn renew_only(
 
 /// A refusal by rule as a failure: the first broken rule speaks for all, the rest stand in the details.
 pub fn refusal(refused: &Refused) -> Failure {
-    let Some(first) = refused.refusals.first() else {
-        return Failure::new(Exit::Refused, Check::Signature, Fault::new("trust:refused", "the head is refused"));
-    };
-    let mut details = String::new();
-    for refusal in &refused.refusals {
-        let _ = writeln!(details, "{}: {}", refusal.rule.as_str(), plain(&refusal.message));
-        let facts = [
-            ("commit", refusal.commit.as_ref().map(ToString::to_string)),
-            ("key", refusal.key.as_ref().map(ToString::to_string)),
-            ("signer", refusal.principal.clone()),
-            ("name", refusal.name.clone()),
-            ("path", place(refusal)),
-        ];
-        for (name, fact) in facts {
-            if let Some(fact) = fact {
-                let _ = writeln!(details, "  {name}: {}", plain(&fact));
-            }
-        }
-    }
-    if refused.more > 0 {
-        let _ = writeln!(details, "and {} more", refused.more);
-    }
-    details += &render::render(&refused.diagnostics, &refused.files, false);
-    let commit = first.commit.as_ref().filter(|commit| !first.message.contains(commit.short()));
-    let commit = commit.map(|commit| format!("commit {}: ", commit.short())).unwrap_or_default();
-    let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
-    fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
-    fault.causes.extend(first.key.as_ref().map(|key| format!("signed by the key {key}")));
-    fault.causes.extend(failure::lines(&refused.diagnostics));
-    if !first.hint.is_empty() {
-        fault = fault.hint(first.hint.clone());
-    }
-    let mut failure = Failure::new(Exit::Refused, check(first.rule), fault);
-    failure.details = details;
-    failure
-}
-
-fn place(refusal: &trust::Refusal) -> Option<String> {
-    let place = refusal.place.as_ref().map(|place| format!("{}:{}", place.file, place.line));
-    place.or_else(|| refusal.path.clone())
+    let check = refused.refusals.first().map_or(Check::Signature, |first| check(first.rule));
+    Failure { details: refused::details(refused), ..Failure::new(Exit::Refused, check, refused::fault(refused)) }
 }
 
 fn check(rule: RuleId) -> Check {

@@ -109,7 +109,9 @@ pub(crate) fn bucket_name(text: &str) -> Result<String, String> {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let inside = text.bytes().all(|b| plain(b) || b == b'-' || b == b'.') && !text.contains("..");
     let ends = text.bytes().next().is_some_and(plain) && text.bytes().last().is_some_and(plain);
-    check(text, inside && ends && (3..=63).contains(&text.len()), || format!("`{text}` is not a bucket name"))
+    check(text, inside && ends && (3..=63).contains(&text.len()), || {
+        format!("`{text}` is not the name of a bucket: 3 to 63 of a-z, 0-9, `.` and `-`")
+    })
 }
 
 /// A key prefix: empty, or with `/` at the end and not at the start.

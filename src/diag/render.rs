@@ -60,6 +60,17 @@ pub fn summary(diagnostics: &[Diagnostic]) -> String {
     }
 }
 
+/// The first few errors of a file with their places, for reports: there the details are not shown.
+pub fn lines(diagnostics: &[Diagnostic]) -> Vec<String> {
+    const MANY: usize = 5;
+    let line = |diagnostic: &Diagnostic| {
+        let place = diagnostic.labels.first().map(|label| &label.place);
+        let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column));
+        format!("{}{} [{}]", place.unwrap_or_default(), diagnostic.message, diagnostic.code)
+    };
+    diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MANY).map(line).collect()
+}
+
 /// Text in which control characters, bidi controls and invisible characters are written out as `\u{..}`.
 pub fn visible(text: &str) -> Cow<'_, str> {
     if !text.contains(|c| is_strange(c) || matches!(c, '\n' | '\t')) {

@@ -158,7 +158,9 @@ fn name(node: &Node, findings: &mut Findings<'_>) -> Option<LineageName> {
     match LineageName::parse(node.text(findings)?) {
         Ok(name) => Some(name),
         Err(error) => {
-            findings.report(Code::BadName, node.at, error.to_string());
+            findings
+                .report(Code::BadName, node.at, error.to_string())
+                .hint("names have a-z, 0-9, `.`, `_` and `-`, at most 63");
             None
         }
     }

@@ -77,7 +77,11 @@ fn proven_key(commit: &Commit) -> Result<Proven, Refusal> {
     match signature.verify(&commit.payload) {
         Ok(()) => Ok(Proven { key: signature.key, certificate: signature.certificate }),
         Err(SignatureError::Bad) => refuse(RuleId::BadSignature, "the signature does not hold over the commit"),
-        Err(SignatureError::NoTouch) => refuse(RuleId::WeakKey, "the security key signed without being touched"),
+        Err(SignatureError::NoTouch) => {
+            let hint = "touch the security key when it asks for it; one that was made with `no-touch-required` cannot sign here";
+            refuse(RuleId::WeakKey, "the security key signed without being touched")
+                .map_err(|refusal| refusal.hint(hint))
+        }
         Err(SignatureError::Algorithm) => refuse(RuleId::WeakKey, "the signature's algorithm is not accepted"),
     }
 }
@@ -139,7 +143,7 @@ pub fn principal(
         return refuse(RuleId::Namespace, message, hint);
     }
     if !signer.is_valid_at(now) {
-        let message = format!("the key of {name} is not valid now, by its valid-after and valid-before");
+        let message = format!("the key of {name} is not valid now: {}", signer.validity());
         let hint = "have a signer with a valid key make the commit again, or change the validity in allowed_signers";
         return refuse(RuleId::Expired, message, hint);
     }

@@ -6,6 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
+use time::format_description::well_known::Rfc3339;
 use time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 
 use crate::diag::{Diagnostic, Label, Place, Severity};
@@ -45,6 +46,13 @@ impl Signer {
     /// Whether the key may sign commits: OpenSSH calls that namespace `git`.
     pub fn may_sign_for_git(&self) -> bool {
         self.namespaces.as_ref().is_none_or(|names| names.iter().any(|name| name == "git"))
+    }
+
+    /// `valid-after …, valid-before …`, as far as the line says it.
+    pub fn validity(&self) -> String {
+        let ends = [("valid-after", self.valid_after), ("valid-before", self.valid_before)];
+        let said = ends.into_iter().filter_map(|(name, time)| Some(format!("{name} {}", time?.format(&Rfc3339).ok()?)));
+        said.collect::<Vec<_>>().join(", ")
     }
 
     pub fn is_valid_at(&self, now: OffsetDateTime) -> bool {

@@ -134,9 +134,12 @@ pub fn malformed(objects: &dyn Objects, id: ObjectId) -> Result<Refusal, Fault> 
 }
 
 fn broken_grammar(id: ObjectId, error: &GrammarError) -> Refusal {
-    Refusal::new(error.0, format!("the commit {}", error.1)).commit(&id.to_commit()).hint(
-        "make the commit again with `git commit -S` and without unusual headers, and push it in place of this one",
-    )
+    let hint = match error.0 {
+        RuleId::Octopus => "merge one branch after the other, so that each merge has two parents",
+        RuleId::Limits => "make the commit again with a shorter message, and push it in place of this one",
+        _ => "make the commit again with `git commit -S` and without unusual headers, and push it in place of this one",
+    };
+    Refusal::new(error.0, format!("the commit {}", error.1)).commit(&id.to_commit()).hint(hint)
 }
 
 fn readings_differ(id: ObjectId) -> Refusal {

@@ -7,7 +7,7 @@ mod import;
 mod print;
 
 use super::Place;
-use super::snapshot::{Answers, answer};
+use super::answers::{Answers, answer};
 
 /// Commands that fail in one place, each with its cause.
 struct Errors<'a> {

@@ -1,7 +1,7 @@
 //! What operators read, word for word.
 
 use super::Place;
-use super::snapshot::answer;
+use super::answers::answer;
 
 fn golden(name: &str, text: &str) {
     super::snapshot::golden("operator", name, text);

@@ -1,6 +1,8 @@
 //! What an operator has printed: schedules, policies, completions, manual pages.
 
 mod advice;
+#[path = "../shared/answers.rs"]
+mod answers;
 #[path = "../shared/canary.rs"]
 mod canary;
 mod documents;

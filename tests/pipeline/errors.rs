@@ -12,7 +12,7 @@ mod store;
 use std::process::Command;
 
 use super::rig::Lab;
-use crate::snapshot::{Answers, answer};
+use crate::answers::{Answers, answer};
 
 /// Commands that fail in one lab, each with its cause.
 struct Errors {

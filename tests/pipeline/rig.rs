@@ -213,9 +213,20 @@ buckets:
 
     /// Everything that a terminal of 80 columns gets to see of a command, without colour.
     pub fn at_terminal(&self, args: &[&str]) -> String {
+        self.at_terminal_with(args, "")
+    }
+
+    /// The same with something that is typed.
+    pub fn at_terminal_with(&self, args: &[&str], typed: &str) -> String {
         let line = format!("stty cols 80; {BINARY} {}", args.join(" "));
         let mut script = self.prepared(Command::new("script"), &["-qec", &line, "/dev/null"]);
-        let output = script.env("TERM", "xterm").env("NO_COLOR", "1").output().unwrap();
+        script.env("TERM", "xterm").env("NO_COLOR", "1");
+        if !typed.is_empty() {
+            let input = self.path("typed");
+            fs::write(&input, typed).unwrap();
+            script.stdin(fs::File::open(input).unwrap());
+        }
+        let output = script.output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 

@@ -6,13 +6,13 @@ use time::Duration;
 use super::*;
 
 /// A person with a minisign key without a password.
-struct Approver {
+pub struct Approver {
     dir: TempDir,
     public: String,
 }
 
 impl Approver {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let dir = TempDir::new().unwrap();
         minisign(dir.path(), &["-G", "-W", "-p", "key.pub", "-s", "key"]);
         let public = std::fs::read_to_string(dir.path().join("key.pub")).unwrap();
@@ -20,7 +20,7 @@ impl Approver {
     }
 
     /// The text of a signature over a statement.
-    fn sign(&self, statement: &str, more: &[&str]) -> String {
+    pub fn sign(&self, statement: &str, more: &[&str]) -> String {
         std::fs::write(self.dir.path().join("statement"), statement).unwrap();
         minisign(self.dir.path(), &[&["-S", "-s", "key", "-m", "statement", "-x", "signature"], more].concat());
         std::fs::read_to_string(self.dir.path().join("signature")).unwrap()
@@ -37,9 +37,9 @@ fn minisign(dir: &Path, args: &[&str]) {
 pub struct Case {
     pub house: House,
     pub root: TrustRoot,
-    bob: Approver,
+    pub bob: Approver,
     eve: Approver,
-    statement: Statement,
+    pub statement: Statement,
 }
 
 impl Case {
@@ -66,10 +66,14 @@ impl Case {
 
     /// Rules that are broken with these files beside the list.
     fn with(&self, files: &[(&str, &str)]) -> Vec<&'static str> {
+        rules(&self.judged(files))
+    }
+
+    pub fn judged(&self, files: &[(&str, &str)]) -> Verdict {
         let folder = Statement::folder(&self.statement.list);
         let files: Vec<_> = files.iter().map(|(name, text)| (format!("{folder}/{name}"), (*text).to_owned())).collect();
         let head = self.house.on(&[&self.house.repo.head().unwrap()], &borrowed(&files), &self.house.ann);
-        rules(&self.house.judge(&self.root, None, &head))
+        self.house.judge(&self.root, None, &head)
     }
 
     /// The statement of a change of the list, and bob's signature over it.

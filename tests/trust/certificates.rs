@@ -12,13 +12,13 @@ const VALID: &str = "20260531180000Z:20260601060000Z";
 const LATER: OffsetDateTime = datetime!(2026-07-01 00:00 UTC);
 
 /// An authority, and people whose keys it certifies.
-struct Authority {
-    house: House,
+pub struct Authority {
+    pub house: House,
     dir: TempDir,
 }
 
 impl Authority {
-    fn new() -> Self {
+    pub fn new() -> Self {
         Self::of_type(&["ed25519"])
     }
 
@@ -72,7 +72,7 @@ impl Authority {
         self.sign(&unsigned, "key-cert")
     }
 
-    fn good(&self) -> CommitId {
+    pub fn good(&self) -> CommitId {
         self.change(&self.house.introduction, &["-n", "ann@example.com", "-V", VALID])
     }
 

@@ -4,6 +4,7 @@
 mod approvals;
 mod certificates;
 mod content;
+mod golden;
 mod history;
 mod interop;
 mod lines;
@@ -12,6 +13,8 @@ mod merges;
 mod policy;
 mod revocation;
 mod signatures;
+#[path = "../shared/snapshot.rs"]
+mod snapshot;
 mod state;
 
 use std::collections::BTreeSet;

@@ -122,7 +122,7 @@ fn a_security_key_that_was_not_touched_is_refused() {
 }
 
 /// A commit signed as a FIDO key would, with these flags, and the signer's line.
-fn sign_with_security_key(house: &House, flags: u8) -> (CommitId, String) {
+pub fn sign_with_security_key(house: &House, flags: u8) -> (CommitId, String) {
     use aws_lc_rs::digest::{SHA256, SHA512, digest};
     use aws_lc_rs::signature::{Ed25519KeyPair, KeyPair};
     let string = |bytes: &[u8]| [&u32::try_from(bytes.len()).unwrap().to_be_bytes(), bytes].concat();

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Init as Args, InitAnswers};
 use crate::cli::exit::Exit;
-use crate::cli::failure::{self, Failure};
+use crate::cli::failure::Failure;
 use crate::cli::output::Output;
-use crate::diag::SourceFile;
+use crate::diag::{SourceFile, render};
 use crate::fault::Fault;
 use crate::report::Check;
 use crate::yaml::{self, Fields, Findings};
@@ -100,7 +100,7 @@ fn from_file(answers: &mut InitAnswers, path: &Path) -> Result<(), Failure> {
         return Ok(());
     }
     let mut fault = Fault::new("init:answers", format!("the answers in {name} cannot be read"));
-    fault.causes = failure::lines(&found);
+    fault.causes = render::lines(&found);
     let fault =
         fault.hint("a line is `key: value`; the keys are the flags of `countersign init --help`, without the dashes");
     Err(Failure::new(Exit::Usage, Check::Completed, fault))

@@ -10,12 +10,13 @@ use crate::golden::{LOCAL, SIGNERS, local};
 const EMPTY: &str = "version: 1\ncertificates: []\n";
 
 /// git without the configuration of this machine.
-fn git(place: &Place, args: &[&str]) {
+fn git(place: &Place, args: &[&str]) -> String {
     let mut git = Command::new("git");
     git.arg("-C").arg(place.path("clone")).args(["-c", "user.name=Ann", "-c", "user.email=ann@example.com"]);
     let output = git.args(args).env("GIT_CONFIG_GLOBAL", "/dev/null").env("GIT_CONFIG_SYSTEM", "/dev/null").output();
     let output = output.unwrap();
     assert!(output.status.success(), "git {args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8_lossy(&output.stdout).trim().to_owned()
 }
 
 /// A clone with a list, beside the configuration of a runner.
@@ -51,6 +52,10 @@ fn of_validate() {
     validate("the base has not the introduction", "clone", &based("main"));
     git(&place, &["init", "-q", "--bare", "trap"]);
     validate("the folder is a repository that a branch brought along", "clone/trap", &["--base", "main"]);
+    let known = LOCAL.replace("0123456789abcdef0123456789abcdef01234567", &git(&place, &["rev-parse", "main~1"]));
+    place.write("countersign.yaml", &known);
+    let squash = ["--base", "main~1", "--merge-method", "squash"];
+    validate("a squash drops the signatures", "clone", &[&squash[..], &config].concat());
     place.write("clone/countersign.yaml", LOCAL);
     place.write("clone/allowed_signers", SIGNERS);
     validate("the configuration is part of the branch", "clone", &["--base", "main"]);

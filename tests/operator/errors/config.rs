@@ -1,6 +1,7 @@
 //! What the runner is told about itself: configuration, signers, policy, state.
 
 use super::Errors;
+use crate::answers::faults;
 use crate::golden::{LOCAL, SIGNERS, local};
 
 const KEY: &str = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2SQLYBbFQZYEZTbMGTNFXNvF1Ld1bF6TqoFOTP0sVq";
@@ -25,6 +26,9 @@ fn of_the_configuration() {
     place.write("strange.yaml", &LOCAL.replace("state: state", "state: file/state"));
     errors.ask("the state is below a file", &["verify", "--config", "strange.yaml"]);
     errors.ask("a report has no place", &["verify", "--junit", "file/report.xml"]);
+    errors.ask("a flag is misspelt", &["verify", "--jsn", "--junit", "report.xml"]);
+    let report = std::fs::read_to_string(place.path("report.xml")).unwrap();
+    errors.answers.add("the report of that", &faults(&report));
     errors.ask("a page has no place", &["verify", "--html", "file/page"]);
     errors.ask("a log has no place", &["verify", "--log-file", "file/log"]);
     errors.hold("config");
@@ -60,5 +64,8 @@ fn of_signers_and_policy() {
     errors.ask("the policy has every fault", &["verify"]);
     place.write("policy.yaml", "version: 1\npeople: {ann: {signs: [ann@example.com]}}\nrules: []\n");
     errors.ask("the policy lets nobody do anything", &["approve"]);
+    let locked = "rules: [{id: two, names: [\"*.example.com\"], by: [ann], threshold: 2}]\n";
+    place.write("policy.yaml", &format!("version: 1\npeople: {{ann: {{signs: [ann@example.com]}}}}\n{locked}"));
+    errors.ask("nobody can satisfy a rule of the policy", &["verify"]);
     errors.hold("trust");
 }

@@ -11,7 +11,7 @@ use super::Errors;
 fn audit(errors: &mut Errors, cause: &str, more: &[&str]) {
     let args = [&["audit"], more].concat();
     let (code, out, err) = errors.lab.ask(&args);
-    errors.answers.add(cause, &crate::snapshot::answer(&args, code, &out, &err));
+    errors.answers.add(cause, &crate::answers::answer(&args, code, &out, &err));
 }
 
 #[test]

@@ -159,7 +159,7 @@ fn of_a_pull_from_a_bucket() {
     let full = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
     errors.pulls("");
     let ran = errors.lab.run_under(&["sh", "-c", full, "sh"], &["pull"], &[]);
-    errors.answers.add("there is no room", &crate::snapshot::answer(&["pull"], ran.code, &ran.out, &ran.err));
+    errors.answers.add("there is no room", &crate::answers::answer(&["pull"], ran.code, &ran.out, &ran.err));
     let yaml = errors.lab.read("pull.yaml").replace("name: www", "name: api");
     errors.lab.write("pull.yaml", &yaml);
     errors.pull("the folder is that of another lineage");

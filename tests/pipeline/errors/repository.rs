@@ -1,11 +1,15 @@
 //! The config repo and what is asked of it.
 
 use std::fs;
+use std::time::Duration;
 
+use countersign::sandbox::Mishap;
 use countersign::store::lock::Lock;
 use time::OffsetDateTime;
 
+use super::super::rig::until;
 use super::Errors;
+use crate::answers::{answer, faults};
 
 const HOST_KEY: &str = "host_keys: [\"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]";
 
@@ -89,5 +93,34 @@ fn of_a_run() {
     errors.lab.list(&[("www", "domains: [www.example.com], key: rsa-2048")]);
     errors.also("limits: {max_changed_percent: 10, min_lineages: 1}");
     errors.ask("too much changes at once", &apply);
+    let mut state: serde_json::Value = serde_json::from_str(&errors.lab.read("state/trust-state.json")).unwrap();
+    state["moved_at"] = "2026-01-01T00:00:00Z".into();
+    errors.lab.write("state/trust-state.json", &state.to_string());
+    errors.configure("allowed_signers", "max_quiet: 1d, allowed_signers");
+    errors.ask("the head has not moved for long", &["verify"]);
     errors.hold("run");
+}
+
+#[test]
+fn of_a_run_that_did_not_end() {
+    let mut errors = Errors::new();
+    errors.lab.list(&[("www", "www.example.com")]);
+    errors.lab.sandbox.faults().script("GetChange", 1, Mishap::Stalled(Duration::from_secs(3600)));
+    let run = errors.lab.start(&["apply", "--auto-approve"]);
+    until("GetChange", || errors.lab.count("GetChange") > 0);
+    errors.answers.add("the report of a run that has not ended", &faults(&errors.lab.read("junit.xml")));
+    run.signal("TERM");
+    let ran = run.end();
+    errors.answers.add("it is told to stop", &answer(&["apply", "--auto-approve"], ran.code, &ran.out, &ran.err));
+    errors.answers.add("the report of that", &faults(&errors.lab.read("junit.xml")));
+    errors.hold("stopped");
+}
+
+/// Somebody at the terminal has second thoughts.
+#[test]
+fn of_an_answer_that_is_no() {
+    let mut errors = Errors::live();
+    let shown = errors.lab.at_terminal_with(&["revoke", "www"], "no\n");
+    errors.answers.add("the answer is not yes", &shown.replace('\r', "").replace("no\n", ""));
+    errors.hold("declined");
 }

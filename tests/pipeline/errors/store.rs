@@ -100,7 +100,7 @@ fn of_a_store_that_takes_nothing() {
     let mut errors = Errors::live();
     let full = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
     let ran = errors.lab.run_under(&["sh", "-c", full, "sh"], &["rollback", "www", "--reason", "x"], &[]);
-    let text = crate::snapshot::answer(&["rollback", "www"], ran.code, &ran.out, &ran.err);
+    let text = crate::answers::answer(&["rollback", "www"], ran.code, &ran.out, &ran.err);
     errors.answers.add("there is no room", &text);
     let long = format!("{}.xml", "x".repeat(300));
     errors.ask("the name of the report is too long", &["verify", "--junit", &long]);

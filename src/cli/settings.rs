@@ -87,9 +87,8 @@ fn here() -> Result<PathBuf, Fault> {
 }
 
 fn read_file(path: &Path, here: &Path) -> Result<(String, String, PathBuf), Failure> {
-    let text = read::read(path).map_err(|fault| match fault.code.as_str() {
-        "config:unreadable" => fault
-            .hint("see that the file is there and that this user may read it; --config names another configuration"),
+    let text = read::read(path).map_err(|fault| match (fault.code.as_str(), fault.hint.clone()) {
+        ("config:unreadable", Some(hint)) => fault.hint(format!("{hint}; --config names another configuration")),
         _ => fault,
     })?;
     let base = here.join(path).parent().map_or_else(|| here.to_owned(), Path::to_owned);

@@ -8,12 +8,6 @@ pub fn answer(args: &[&str], code: Option<i32>, out: &str, err: &str) -> String 
     format!("$ countersign {}\nexit {code}\n--- stdout\n{out}--- stderr\n{err}", args.join(" "))
 }
 
-/// The faults in a JUnit file, without what is around them.
-pub fn faults(junit: &str) -> String {
-    let faults = junit.split("<error ").skip(1).filter_map(|rest| rest.split("</error>").next());
-    faults.map(|fault| format!("<error {fault}</error>\n")).collect()
-}
-
 /// Many answers in one file, each below what led to it.
 #[derive(Default)]
 pub struct Answers(String);

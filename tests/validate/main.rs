@@ -1,6 +1,8 @@
 //! `validate` and `explain` as people and Jenkins run them, on clones made by git itself (T16, T17, T60, T61).
 #![cfg(feature = "sandbox")]
 
+#[path = "../shared/answers.rs"]
+mod answers;
 mod branch;
 #[path = "../shared/canary.rs"]
 mod canary;

@@ -79,9 +79,9 @@ fn what_a_reviewer_gets_reads_as_it_did() {
     golden("refused.html", &std::fs::read_to_string(page.join("index.html")).unwrap().replace("><", ">\n<"));
     house.git(&["reset", "-q", "--hard", "origin/main"]);
     let valid = house.validate(&[]);
-    let mut answers = snapshot::Answers::default();
+    let mut answers = answers::Answers::default();
     for (cause, ran) in [("the same certificate three times", ran), ("nothing is new", valid)] {
-        let said = snapshot::answer(&["validate", "--base", "origin/main"], Some(ran.code), &ran.stdout, &ran.stderr);
+        let said = answers::answer(&["validate", "--base", "origin/main"], Some(ran.code), &ran.stdout, &ran.stderr);
         answers.add(cause, &said);
     }
     answers.hold("validate", "answers");

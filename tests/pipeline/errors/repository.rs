@@ -7,9 +7,10 @@ use countersign::sandbox::Mishap;
 use countersign::store::lock::Lock;
 use time::OffsetDateTime;
 
+use super::super::junit::Junit;
 use super::super::rig::until;
 use super::Errors;
-use crate::answers::{answer, faults};
+use crate::answers::answer;
 
 const HOST_KEY: &str = "host_keys: [\"SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA\"]";
 
@@ -101,6 +102,11 @@ fn of_a_run() {
     errors.hold("run");
 }
 
+/// What the report says that did not pass.
+fn bad(errors: &Errors) -> String {
+    Junit::parse(&errors.lab.read("junit.xml")).bad().iter().map(|bad| format!("{bad}\n")).collect()
+}
+
 #[test]
 fn of_a_run_that_did_not_end() {
     let mut errors = Errors::new();
@@ -108,11 +114,11 @@ fn of_a_run_that_did_not_end() {
     errors.lab.sandbox.faults().script("GetChange", 1, Mishap::Stalled(Duration::from_secs(3600)));
     let run = errors.lab.start(&["apply", "--auto-approve"]);
     until("GetChange", || errors.lab.count("GetChange") > 0);
-    errors.answers.add("the report of a run that has not ended", &faults(&errors.lab.read("junit.xml")));
+    errors.answers.add("the report of a run that has not ended", &bad(&errors));
     run.signal("TERM");
     let ran = run.end();
     errors.answers.add("it is told to stop", &answer(&["apply", "--auto-approve"], ran.code, &ran.out, &ran.err));
-    errors.answers.add("the report of that", &faults(&errors.lab.read("junit.xml")));
+    errors.answers.add("the report of that", &bad(&errors));
     errors.hold("stopped");
 }
 

@@ -70,6 +70,11 @@ fn lists() {
 }
 
 #[test]
+fn requests() {
+    replay(&["fuzz/corpus/csr"], targets::csr);
+}
+
+#[test]
 fn policies() {
     replay(&["fuzz/corpus/policy"], targets::policy);
 }

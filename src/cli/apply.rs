@@ -6,15 +6,15 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::apply::{self, Applied, Ports, Pruned};
-use crate::audit;
+use crate::audit::{self, Head};
 use crate::cli::args::{Apply as Args, Global, Report};
 use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
-use crate::cli::hooks::{self, Hooks};
+use crate::cli::hooks;
 use crate::cli::observe::{self, Looked};
 use crate::cli::output::Output;
 use crate::cli::progress::{Lines, Spinner};
-use crate::cli::record::{self, Buckets};
+use crate::cli::record;
 use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
 use crate::cli::{ask, plan as plan_command, served, source, term, wire};
@@ -37,12 +37,7 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
         let hint = "give a file that `countersign plan --out FILE` saved, or --auto-approve";
         return Err(ask::nobody("there is neither a plan nor a terminal to ask at", hint));
     }
-    let session = Session::open(global, "apply", reports)?;
-    reports.metrics = session.config.metrics.clone();
-    let folder = session.config.state.join("report");
-    write::own_folder(&folder)?;
-    write::own_folder(&folder.join("html"))?;
-    reports.also(&Report { junit: Some(folder.join("junit.xml")), html: Some(folder.join("html")) })?;
+    let session = open(global, reports)?;
     let saved = args.plan.as_deref().map(read_saved).transpose()?;
     let source = source::fetch(&session, reports)?;
     let looked = session.block_on(observe::observe(&session, &source.list, false))?;
@@ -65,8 +60,26 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     session.block_on(record::before(&session, approved.plan(), args.force_limits, &buckets))?;
     let hooks = hooks::prepare(&session, &source, &looked.observed.inventory)?;
     let refused = source.refused.or_else(|| looked.refused());
-    let applied = carry_out(&session, &approved, looked, output)?;
-    end(applied, hooks, &buckets, &session, reports, output, refused)
+    let applied = noted(carry_out(&session, &approved, looked, output)?, &session, reports)?;
+    show(&applied, reports, output);
+    let told = hooks.map_or(Ok(()), |hooks| hooks.tell(&session, &applied.outcomes, reports, output));
+    let looked = served::look(&session, reports, output);
+    let audited = session.block_on(record::after(&session, &applied, &buckets, reports));
+    let audited = told.and(looked).map_err(Failure::from).and(audited);
+    let exit = exit(&session, &applied, reports);
+    let summary = sum_up(&applied, exit, audited.as_ref().ok().and_then(Option::as_ref), reports, output);
+    end(exit, summary, audited.err(), refused, reports)
+}
+
+/// Every apply leaves its reports in the state directory too.
+fn open(global: &Global, reports: &mut Reports) -> Result<Session, Failure> {
+    let session = Session::open(global, "apply", reports)?;
+    reports.metrics = session.config.metrics.clone();
+    let folder = session.config.state.join("report");
+    write::own_folder(&folder)?;
+    write::own_folder(&folder.join("html"))?;
+    reports.also(&Report { junit: Some(folder.join("junit.xml")), html: Some(folder.join("html")) })?;
+    Ok(session)
 }
 
 fn read_saved(file: &Path) -> Result<Plan, Failure> {
@@ -113,54 +126,53 @@ fn carry_out(session: &Session, plan: &ApprovedPlan, looked: Looked, output: &Ou
     })
 }
 
-fn end(
-    applied: Applied,
-    hooks: Option<Hooks>,
-    buckets: &Buckets,
-    session: &Session,
-    reports: &mut Reports,
-    output: &Output,
-    refused: Option<Failure>,
-) -> Result<Ended, Failure> {
+fn noted(applied: Applied, session: &Session, reports: &mut Reports) -> Result<report::Applied, Failure> {
     let pruned = |one: &Pruned| audit::record::pruned(&one.lineage, one.bucket.as_deref(), &one.versions);
     session.note(&applied.pruned.iter().map(pruned).collect::<Vec<_>>())?;
     let applied =
         report::Applied { outcomes: applied.outcomes, left_behind: applied.left_behind, revoked: applied.revoked };
     reports.run.applied = Some(applied.clone());
     reports.run.inventory = session.store.observe()?;
+    Ok(applied)
+}
+
+fn show(applied: &report::Applied, reports: &Reports, output: &Output) {
     for outcome in &applied.outcomes {
         output.json("outcome", json!({ "outcome": outcome }));
     }
-    output.text(&terminal::applied(&reports.run, &applied, output.paint));
-    let told = hooks.map_or(Ok(()), |hooks| hooks.tell(session, &applied.outcomes, reports, output));
-    let looked = served::look(session, reports, output);
-    let audited = session.block_on(record::after(session, &applied, buckets, reports));
-    let audited = told.and(looked).map_err(Failure::from).and(audited);
-    output.text(&terminal::first_to_expire(&reports.run.inventory, reports.now()).unwrap_or_default());
+    output.text(&terminal::applied(&reports.run, applied, output.paint));
+}
+
+/// The summary line; the same as the last object in JSON.
+fn sum_up(applied: &report::Applied, exit: Exit, audit: Option<&Head>, reports: &Reports, output: &Output) -> String {
+    let inventory = &reports.run.inventory;
+    output.text(&terminal::first_to_expire(inventory, reports.now()).unwrap_or_default());
     let failed = reports.run.failed_lineages();
     let done = applied.outcomes.iter().filter(|outcome| !outcome.failed() && !outcome.interrupted).count();
-    let interrupted = session.signals.orderly().is_asked();
-    let exit = exit(interrupted, failed > 0 || applied.is_unfinished());
-    let stopped = applied.outcomes.iter().filter(|outcome| outcome.interrupted).count();
-    let stopped = if stopped > 0 { format!(", {stopped} stopped") } else { String::new() };
-    let text = format!("{done} done, {failed} failed{stopped}{}", counts(&applied.outcomes));
-    let audit = audited.as_ref().ok();
     output.json(
         "summary",
         json!({"exit": exit as u8, "done": done, "failed": failed, "left_behind": applied.left_behind,
-            "revoked": applied.revoked, "audit": audit, "first_to_expire": first_to_expire(&reports.run.inventory)}),
+            "revoked": applied.revoked, "audit": audit, "first_to_expire": first_to_expire(inventory)}),
     );
-    match refused {
-        Some(refused) if !interrupted => {
-            reports.run.failed.extend(audited.err().map(|failure| (failure.check, failure.fault)));
-            Err(refused)
-        }
-        _ if exit != Exit::Done => {
-            reports.run.failed.extend(audited.err().map(|failure| (failure.check, failure.fault)));
-            Ok(Ended::new(exit, text))
-        }
-        _ => audited.map(|_| Ended::new(exit, text)),
+    let stopped = applied.outcomes.iter().filter(|outcome| outcome.interrupted).count();
+    let stopped = if stopped > 0 { format!(", {stopped} stopped") } else { String::new() };
+    format!("{done} done, {failed} failed{stopped}{}", counts(&applied.outcomes))
+}
+
+/// A refusal says more than a failure that came after it, and a run that was told to end says only that.
+fn end(
+    exit: Exit,
+    summary: String,
+    failure: Option<Failure>,
+    refused: Option<Failure>,
+    reports: &mut Reports,
+) -> Result<Ended, Failure> {
+    let refused = refused.filter(|_| exit != Exit::Interrupted);
+    match failure {
+        Some(failure) if refused.is_none() && exit == Exit::Done => return Err(failure),
+        failure => reports.run.failed.extend(failure.map(|failure| (failure.check, failure.fault))),
     }
+    refused.map_or(Ok(Ended::new(exit, summary)), Err)
 }
 
 fn first_to_expire(inventory: &Inventory) -> Option<Value> {
@@ -168,8 +180,9 @@ fn first_to_expire(inventory: &Inventory) -> Option<Value> {
     Some(json!({"lineage": name, "not_after": stamp(stored.facts().not_after)}))
 }
 
-fn exit(interrupted: bool, failed: bool) -> Exit {
-    match (interrupted, failed) {
+fn exit(session: &Session, applied: &report::Applied, reports: &Reports) -> Exit {
+    let failed = reports.run.failed_lineages() > 0 || applied.is_unfinished();
+    match (session.signals.orderly().is_asked(), failed) {
         (true, _) => Exit::Interrupted,
         (false, true) => Exit::Partial,
         (false, false) => Exit::Done,

@@ -95,16 +95,13 @@ fn counts(run: &Run, cases: &[Case]) -> Markup {
     }
 }
 
+/// Beside how many are in the stash now.
 fn did(action: Action) -> &'static str {
     match action {
-        Action::Issue => "issued",
-        Action::Renew => "renewed",
-        Action::Reissue => "reissued",
         Action::Publish => "published again",
         Action::Stash => "put into the stash",
         Action::Unstash => "taken out of the stash",
-        Action::Adopt => "adopted",
-        Action::Keep | Action::Defer => "kept",
+        action => action.past(),
     }
 }
 

@@ -255,16 +255,7 @@ fn failed(outcome: &Outcome, paint: Paint) -> String {
 }
 
 fn done(outcome: &Outcome, width: usize, paint: Paint) -> String {
-    let word = match outcome.action {
-        Action::Issue => "issued",
-        Action::Renew => "renewed",
-        Action::Reissue => "reissued",
-        Action::Publish => "published",
-        Action::Stash => "stashed",
-        Action::Unstash => "unstashed",
-        Action::Adopt => "adopted",
-        Action::Keep | Action::Defer => "kept",
-    };
+    let word = outcome.action.past();
     let until = outcome.not_after.map(|end| format!("  until {}", end.date())).unwrap_or_default();
     let took = format!("  {:.1}s", outcome.seconds);
     let end = format!("{until}{}", paint.dim(&took));

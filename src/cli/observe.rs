@@ -45,45 +45,54 @@ pub async fn observe(session: &Session, list: &VerifiedList, offline: bool) -> R
     let inventory = session.store.observe()?;
     let ledger = session.store.ledger()?;
     let mut looked = Looked { observed: Observed { inventory, ledger, ..Observed::default() }, ..Looked::default() };
-    for (word, files) in provided::read(&session.config, list.list()) {
-        let seen = files.map(|(pems, provided)| {
-            looked.provided.insert(word.clone(), pems);
-            provided
-        });
-        looked.observed.provided.insert(word, seen);
-    }
-    for (source, read) in given::read(&session.config, list.list()) {
-        let seen = read.map(|(key, given)| {
-            looked.given.insert(source.clone(), key);
-            given
-        });
-        looked.observed.given.insert(source, seen);
-    }
+    (looked.provided, looked.observed.provided) = apart(provided::read(&session.config, list.list()));
+    (looked.given, looked.observed.given) = apart(given::read(&session.config, list.list()));
     if offline {
         looked.observed.renewal_infos = session.store.renewal_infos()?;
         return Ok(looked);
     }
     let list = list.list();
-    for (name, (bucket, configured)) in wire::buckets(&session.config).await {
-        if list.certificates().any(|certificate| certificate.publish.contains(&name)) {
-            match look_at(bucket.as_ref(), &name).await {
-                Ok(listing) => {
-                    let target = Target { bucket, flat: configured.flat.clone(), keep: configured.keep, listing };
-                    see_bucket(&mut looked.observed, list, &name, &target);
-                    looked.targets.insert(name, target);
-                }
-                Err(fault) => {
-                    if matches!(fault.code.as_str(), UNSAFE | WRONG_OWNER) {
-                        looked.observed.unsafe_buckets.insert(name.clone());
-                    }
-                    looked.unreachable.insert(name, fault);
-                }
-            }
-        }
-    }
+    look_at_buckets(session, list, &mut looked).await;
     refuse_lost_store(&looked)?;
     looked.observed.renewal_infos = renewal_infos(session, list, &looked.observed.inventory).await?;
     Ok(looked)
+}
+
+/// What the runner's files hold for itself, and what a plan sees of them.
+fn apart<Word: Ord + Clone, Files, Seen>(
+    read: BTreeMap<Word, Result<(Files, Seen), Fault>>,
+) -> (BTreeMap<Word, Files>, BTreeMap<Word, Result<Seen, Fault>>) {
+    let (mut held, mut seen) = (BTreeMap::new(), BTreeMap::new());
+    for (word, read) in read {
+        let shown = read.map(|(files, shown)| {
+            held.insert(word.clone(), files);
+            shown
+        });
+        seen.insert(word, shown);
+    }
+    (held, seen)
+}
+
+/// Those that the list publishes to.
+async fn look_at_buckets(session: &Session, list: &List, looked: &mut Looked) {
+    for (name, (bucket, configured)) in wire::buckets(&session.config).await {
+        if !list.certificates().any(|certificate| certificate.publish.contains(&name)) {
+            continue;
+        }
+        match look_at(bucket.as_ref(), &name).await {
+            Ok(listing) => {
+                let target = Target { bucket, flat: configured.flat.clone(), keep: configured.keep, listing };
+                see_bucket(&mut looked.observed, list, &name, &target);
+                looked.targets.insert(name, target);
+            }
+            Err(fault) => {
+                if matches!(fault.code.as_str(), UNSAFE | WRONG_OWNER) {
+                    looked.observed.unsafe_buckets.insert(name.clone());
+                }
+                looked.unreachable.insert(name, fault);
+            }
+        }
+    }
 }
 
 /// What a bucket holds, unless it is one that must not hold keys.

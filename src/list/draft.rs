@@ -12,47 +12,11 @@ use crate::name::{Identifier, LineageName};
 use crate::yaml::fields::suggest;
 use crate::yaml::{Fields, Findings, Node, Spot};
 
-const SETTINGS: [&str; 9] = [
-    "authority",
-    "key",
-    "reuse_key",
-    "challenge",
-    "profile",
-    "preferred_profile",
-    "preferred_chain",
-    "publish",
-    "renew",
-];
-const CERTIFICATE: [&str; 15] = [
-    "name",
-    "domains",
-    "authority",
-    "key",
-    "reuse_key",
-    "given_key",
-    "csr",
-    "challenge",
-    "profile",
-    "preferred_profile",
-    "preferred_chain",
-    "publish",
-    "renew",
-    "provided",
-    "served",
-];
-/// What says how to order, and so means nothing for a certificate that is provided.
-const ORDERING: [&str; 10] = [
-    "authority",
-    "key",
-    "reuse_key",
-    "given_key",
-    "csr",
-    "challenge",
-    "profile",
-    "preferred_profile",
-    "preferred_chain",
-    "renew",
-];
+/// How to order a certificate: keys of a certificate, and of `defaults`.
+const ORDERING: [&str; 8] =
+    ["authority", "key", "reuse_key", "challenge", "profile", "preferred_profile", "preferred_chain", "renew"];
+/// Where the key of one certificate comes from.
+const OWN_KEY: [&str; 2] = ["given_key", "csr"];
 /// Bytes beyond which nothing can be a domain, however it is written.
 const LONGEST: usize = 4 * 253;
 const MUST_STAPLE: [&str; 4] = ["must-staple", "must_staple", "muststaple", "mustStaple"];
@@ -109,7 +73,8 @@ pub(super) fn read(root: &Node, known: Option<&Known>, findings: &mut Findings<'
         return Vec::new();
     }
     file.only(&["version", "defaults", "certificates"], findings);
-    let defaults = match file.get("defaults").and_then(|node| keys_of(node, "`defaults`", &SETTINGS, findings)) {
+    let keys = [&ORDERING[..], &["publish"]].concat();
+    let defaults = match file.get("defaults").and_then(|node| keys_of(node, "`defaults`", &keys, findings)) {
         Some(fields) => settings(&fields, &Settings::default(), known, findings),
         None => Settings::default(),
     };
@@ -119,7 +84,8 @@ pub(super) fn read(root: &Node, known: Option<&Known>, findings: &mut Findings<'
 }
 
 fn certificate(node: &Node, defaults: &Settings, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<Draft> {
-    let fields = keys_of(node, "a certificate", &CERTIFICATE, findings)?;
+    let keys = [&["name", "domains"], &ORDERING[..], &OWN_KEY, &["publish", "provided", "served"]].concat();
+    let fields = keys_of(node, "a certificate", &keys, findings)?;
     let name_node = fields.require("name", findings);
     let name = name_node.and_then(|node| name(node, findings));
     let domains = fields.require("domains", findings);
@@ -280,7 +246,8 @@ fn publish(node: &Node, known: Option<&Known>, findings: &mut Findings<'_>) -> O
 }
 
 fn provided(node: &Node, fields: &Fields<'_>, known: Option<&Known>, findings: &mut Findings<'_>) -> Option<String> {
-    for (key, other) in ORDERING.iter().filter_map(|key| Some((key, fields.get(key)?))) {
+    // Nothing of it means anything here.
+    for (key, other) in ORDERING.iter().chain(&OWN_KEY).filter_map(|key| Some((key, fields.get(key)?))) {
         findings
             .report(Code::ProvidedAndOrdered, other.at, format!("a certificate that is provided takes no `{key}`"))
             .hint("somebody else issues it: delete this key, or delete `provided` to have it ordered");

@@ -15,7 +15,10 @@ use crate::store::write;
 pub fn run(args: &Args, output: &Output) -> Exit {
     let command = whole();
     let done = match &args.dir {
-        None => page(&command).map(|page| output.exactly(&page)),
+        None => {
+            output.exactly(&page(&command));
+            Ok(())
+        }
         Some(folder) => pages(command, folder),
     };
     done.map_or_else(|fault| Failure::from(fault).show("man", output), |()| Exit::Done)
@@ -28,11 +31,10 @@ fn whole() -> clap::Command {
     command
 }
 
-fn page(command: &clap::Command) -> Result<String, Fault> {
+fn page(command: &clap::Command) -> String {
     let mut page = Vec::new();
-    let rendered = Man::new(command.clone()).render(&mut page);
-    rendered.map_err(|error| Fault::new("man:page", "failed to make the manual page").caused_by(&error))?;
-    Ok(with_sections(&String::from_utf8_lossy(&page)))
+    Man::new(command.clone()).render(&mut page).expect("memory takes what is written");
+    with_sections(&String::from_utf8_lossy(&page))
 }
 
 /// What stands below the help is EXTRA to clap; readers look for the sections of man-pages(7). Lines stay lines.
@@ -47,6 +49,6 @@ fn with_sections(page: &str) -> String {
 fn pages(command: clap::Command, folder: &Path) -> Result<(), Fault> {
     std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error))?;
     let name = command.get_display_name().unwrap_or(command.get_name()).to_owned();
-    write::file(&folder.join(format!("{name}.1")), page(&command)?.as_bytes(), write::PUBLIC)?;
+    write::file(&folder.join(format!("{name}.1")), page(&command).as_bytes(), write::PUBLIC)?;
     command.get_subcommands().try_for_each(|below| pages(below.clone(), folder))
 }

@@ -11,7 +11,6 @@ use crate::cli::reports::{Ended, Reports, reported};
 use crate::cli::session::Session;
 use crate::cli::source::Source;
 use crate::cli::{observe, source, wire};
-use crate::fault::Fault;
 use crate::list::Certificate;
 use crate::plan::{self, Choices, Plan, Reason, given, saved};
 use crate::report::Check;
@@ -32,7 +31,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         reports.run.unreachable = looked.unreachable.clone();
         show(&plan, &source, &probes, &session, reports, output);
         if let Some(file) = &args.out {
-            let file = std::path::absolute(file).map_err(unwritable)?;
+            let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
             write::file(&file, saved::to_json(&plan).as_bytes(), 0o644)?;
             output.text(&format!("Saved to {0}. Apply with `countersign apply {0}`\n", file.display()));
         }
@@ -65,10 +64,6 @@ async fn probe(session: &Session, plan: &Plan) -> Result<Vec<Probe>, Failure> {
     let mut probes = probe::caa(&wire::caa(&session.config)?, &applicants, &due).await;
     probes.extend(probe::zones(&wire::dns(&session.config).await?, &due).await);
     Ok(probes)
-}
-
-fn unwritable(error: std::io::Error) -> Failure {
-    Fault::new("plan:unwritable", "failed to write the plan").caused_by(&error).into()
 }
 
 /// Shows a plan on standard output. In JSON the plan of a refused head says so itself.

@@ -23,9 +23,9 @@ pub struct Settings<'a> {
 pub fn begin(dir: &Path, settings: &Settings<'_>, now: OffsetDateTime) -> Result<CommitId, Fault> {
     isolate();
     made(dir, settings, now).map_err(|error| {
-        let mut fault = Fault::new("init:repository", format!("failed to make a repository in {}", dir.display()));
-        fault.causes.push(error.message().to_owned());
-        fault
+        Fault::new("init:repository", format!("failed to make a repository in {}", dir.display()))
+            .because(error.message())
+            .hint("remove that folder with what is in it, mend the cause, and run the same command again")
     })
 }
 

@@ -66,7 +66,8 @@ fn of_an_import_of_a_tool() {
     let mut errors = Errors::of(&place);
     fs::create_dir_all(place.path("tool/renewal")).unwrap();
     for kind in ["certbot", "acmetool", "acme-tiny"] {
-        errors.ask("there is nothing of the tool", &["import", kind, "allowed_signers"]);
+        errors.ask("it is no folder", &["import", kind, "allowed_signers"]);
+        errors.ask("there is nothing of the tool", &["import", kind, "tool"]);
     }
     place.write("tool/renewal/www.conf", "server = https://ca.example.com/\n");
     errors.ask("a lineage has no files", &["import", "certbot", "tool"]);

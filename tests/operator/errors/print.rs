@@ -2,7 +2,7 @@
 
 use super::Errors;
 use crate::Place;
-use crate::golden::{LOCAL, local};
+use crate::golden::{LOCAL, SIGNERS, local};
 
 const ROLE: &str = "arn:aws:iam::123456789012:role/dns";
 
@@ -61,6 +61,9 @@ fn of_a_beginning() {
     errors.ask("the signing key is not there", &[&url[..], &rest, &["--signing-key", "id.pub"]].concat());
     place.write("id.pub", "ssh-ed25519 AAAA ann\n");
     errors.ask("the signing key is none", &[&url[..], &rest, &["--signing-key", "id.pub"]].concat());
+    let name = ["--host-key", key, "--signer", "<>", "--domain", "www.example.com", "--signing-key", "id.pub"];
+    place.write("id.pub", SIGNERS.split_once("\"git\" ").unwrap().1);
+    errors.ask("the signer has no name", &[&url[..], &name].concat());
     errors.ask("the demo wants an empty folder", &["demo", "--dir", "full"]);
     errors.ask("the stand-ins want an empty folder", &["sandbox", "--dir", "full"]);
     errors.ask("the stand-ins want a folder", &["sandbox", "--dir", "full/file"]);

@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use countersign::sandbox::Mishap;
 use countersign::sandbox::repo::Signer;
 
 use super::super::rig::BUCKET;
@@ -43,6 +44,15 @@ fn of_an_audit() {
     errors.lab.sandbox.seed_object(BUCKET, "certs/audit-head.json", "x").unwrap();
     audit(&mut errors, "the copy of the log's end is none", &["--online"]);
     errors.hold("audit");
+}
+
+#[test]
+fn of_a_copy_that_somebody_else_writes() {
+    let mut errors = Errors::live();
+    errors.lab.repo.commit(&[("README.md", "x")], "Nothing", Some(&errors.lab.signer)).unwrap();
+    errors.lab.sandbox.faults().script("PutObject", 1, Mishap::refused(412, "PreconditionFailed"));
+    errors.apply("two stores publish here");
+    errors.hold("audit-copy");
 }
 
 #[test]

@@ -20,6 +20,9 @@ fn of_what_was_issued() {
     errors.as_before();
     errors.lab.forget_back_off();
     errors.lab.sandbox.advance(HOUR + HOUR / 2);
+    errors.apply("the clock of the CA is ahead");
+    errors.lab.list(&[("api", "api.example.com")]);
+    errors.lab.sandbox.advance(HOUR);
     errors.apply("the clock of the CA is far ahead");
     errors.hold("issued");
 }

@@ -156,6 +156,9 @@ fn of_a_pull_from_a_bucket() {
     errors.pull("the command is not there");
     errors.pulls(", reload: [/bin/true], served: {at: \"127.0.0.1:1\", timeout: 1s}");
     errors.pull("no server shows it");
+    let other = errors.lab.sandbox.directory_url().replace("https://", "").replace("/dir", "");
+    errors.pulls(&format!(", reload: [/bin/true], served: {{at: \"{other}\", timeout: 1s}}"));
+    errors.pull("a server shows another one");
     let full = "trap '' XFSZ; ulimit -f 0; exec \"$@\"";
     errors.pulls("");
     let ran = errors.lab.run_under(&["sh", "-c", full, "sh"], &["pull"], &[]);

@@ -87,7 +87,6 @@ fn of_a_run() {
     errors.lab.list(&[("www", "www.example.com"), ("new", "new.example.com")]);
     errors.ask("the list has changed since the plan", &["apply", "plan.json"]);
     errors.ask("the plan has no place", &["plan", "--out", "key.pem/plan.json"]);
-    errors.ask("the plan has no name", &["plan", "--out", ""]);
     let plan = errors.lab.read("plan.json");
     errors.lab.write("plan.json", &plan.replace("api", "eve"));
     errors.ask("the plan was edited", &["apply", "plan.json"]);

@@ -9,6 +9,19 @@ use crate::list::KeyType;
 use crate::name::Identifier;
 use crate::secret::Secret;
 
+/// The kept key, or a new one, and a CSR. An RSA key takes up to a second, so none is made on an async thread.
+pub async fn made(
+    kept: Option<Secret>,
+    key: KeyType,
+    identifiers: BTreeSet<Identifier>,
+) -> Result<(Secret, Vec<u8>), Fault> {
+    let made = tokio::task::spawn_blocking(move || match kept {
+        Some(key) => for_key(&key, &identifiers).map(|csr| (key, csr)),
+        None => generate(key, &identifiers),
+    });
+    made.await.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))?
+}
+
 /// Makes a key (PKCS#8 PEM) and a CSR (DER) with empty subject and exactly these names.
 ///
 /// Takes up to a second for RSA: not for an async thread.
@@ -41,5 +54,27 @@ fn key_pair(key: KeyType) -> Result<KeyPair, rcgen::Error> {
         KeyType::Rsa2048 => rsa(RsaKeySize::_2048),
         KeyType::Rsa3072 => rsa(RsaKeySize::_3072),
         KeyType::Rsa4096 => rsa(RsaKeySize::_4096),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use super::*;
+
+    #[test]
+    fn keys_are_made_off_the_threads_that_run_the_wave() {
+        let runtime = tokio::runtime::Builder::new_current_thread().max_blocking_threads(1).build().unwrap();
+        runtime.block_on(async {
+            // The only thread for such work is taken, so nothing can be made before it is let go.
+            let (let_go, held) = std::sync::mpsc::channel::<()>();
+            let holding = tokio::task::spawn_blocking(move || held.recv());
+            let names = BTreeSet::from([Identifier::parse("www.example.com").unwrap()]);
+            let mut key = pin!(made(None, KeyType::Rsa2048, names));
+            assert!(futures::poll!(&mut key).is_pending());
+            drop(let_go);
+            assert!(key.await.is_ok() && holding.await.unwrap().is_err());
+        });
     }
 }

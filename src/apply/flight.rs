@@ -291,12 +291,7 @@ impl Flight<'_, '_> {
                 Some(wave.ports.given.get(source).cloned().ok_or_else(gone)?)
             }
         };
-        let made = tokio::task::spawn_blocking(move || match kept {
-            Some(key) => csr::for_key(&key, &certificate.identifiers).map(|csr| (key, csr)),
-            None => csr::generate(certificate.key, &certificate.identifiers),
-        });
-        let (key, csr) =
-            made.await.map_err(|error| Fault::new("key:generate", "failed to make a key").caused_by(&error))??;
+        let (key, csr) = csr::made(kept, certificate.key, certificate.identifiers).await?;
         Ok(Keyed { public_key: public_key_of(&key)?, key: Some(key), csr })
     }
 

@@ -407,6 +407,7 @@ fn step_facts(step: &Step, outcome: Option<&Outcome>, live: Option<&Stored>) -> 
     if let Some(certificate) = &step.certificate {
         let names: Vec<&str> = certificate.identifiers.iter().map(|name| name.as_str()).collect();
         facts.push(("identifiers", names.join(", ")));
+        facts.push(("authority", certificate.authority.clone()));
     }
     if let Some(url) = outcome.and_then(|outcome| outcome.order_url.clone()) {
         facts.push(("order_url", url));

@@ -33,6 +33,7 @@ mod pipeline {
     mod pairs;
     mod pull;
     mod refused;
+    mod remote;
     mod reported;
     mod resumed;
     mod revoked;

@@ -133,8 +133,8 @@ pub(super) async fn deactivate(client: &Client, key: &Secret, url: &str) -> Resu
     match post(client, Signer::Account(&key, url), url, Some(&payload)).await {
         Ok(reply) if read_state(&reply, url)?.status == "deactivated" => Ok(()),
         Ok(_) => Err(Fault::new("acme:malformed-reply", "the CA did not deactivate the account")),
-        // RFC 8555 section 7.3.6: whatever a deactivated account signs is refused so.
-        Err(fault) if fault.code == "acme:unauthorized" => Ok(()),
+        // RFC 8555 section 7.3.6: whatever a deactivated account signs is refused as unauthorized.
+        Err(fault) if ["acme:accountDoesNotExist", "acme:unauthorized"].contains(&fault.code.as_str()) => Ok(()),
         Err(fault) => Err(fault),
     }
 }

@@ -135,8 +135,8 @@ fn refused(fault: Fault, settings: &Settings, accounts: &dyn Accounts, old: &Sig
         warn!(authority = settings.authority, "the CA refused another key, the account keeps its own");
         accounts.drop_next_key(&settings.authority)?;
     }
-    let hint = if judged { "the account keeps its key" } else { "the next run goes on with the same new key" };
-    Ok(if fault.hint.is_some() { fault } else { fault.hint(hint) })
+    let hint = if judged { "the account keeps its key" } else { "the next run continues with the same new key" };
+    Ok(fault.hint(hint))
 }
 
 fn unsupported() -> Fault {

@@ -242,7 +242,10 @@ async fn read_authorizations(
             (AuthorizationStatus::Pending, None) => {
                 Err(Fault::new("acme:not-offered", format!("{base}: the CA does not offer {challenge}")))
             }
-            (status, _) => Err(Fault::new("acme:authorization", format!("{base}: the authorization is {status:?}"))),
+            (status, _) => {
+                let status = format!("{status:?}").to_lowercase();
+                Err(Fault::new("acme:authorization", format!("{base}: the authorization is {status}")))
+            }
         });
     }
     Ok(all)

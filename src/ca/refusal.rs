@@ -32,7 +32,7 @@ impl Refusal {
         let fault = match &error {
             Error::Api(problem) => of_problem(problem, None),
             Error::KeyRejected => Fault::new("acme:account-key", "the account key is not a P-256 key")
-                .hint("import it with `countersign import`, which changes it to a P-256 key")
+                .hint("import it with `countersign account import`, which changes it to a P-256 key")
                 .retry(Retry::Never),
             _ => Fault::new("acme:malformed-reply", "the CA sent an answer that is not RFC 8555").caused_by(&error),
         };
@@ -73,8 +73,10 @@ pub(super) fn of_problem(problem: &Problem, status: Option<StatusCode>) -> Fault
         detail.filter(|text| !text.is_empty()).map_or_else(|| format!("the CA answered {kind}"), str::to_owned);
     let mut fault = Fault::new(format!("acme:{kind}"), message).retry(retry(&kind));
     fault.causes = problem.subproblems.iter().map(ToString::to_string).collect();
-    fault.hint = pause.or_else(|| hint(&kind).map(str::to_owned));
-    fault
+    match pause {
+        Some(way_out) => fault.hint(way_out),
+        None => fault,
+    }
 }
 
 /// Let's Encrypt pauses a name after very many failures in a row, as a limit with a link (Boulder `wfe2/wfe.go`). The
@@ -121,28 +123,6 @@ fn retry(kind: &str) -> Retry {
         | "userActionRequired" => Retry::Never,
         _ => Retry::Later,
     }
-}
-
-fn hint(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "accountDoesNotExist" => {
-            "the stored account is not known there: compare the authority's directory with the account's"
-        }
-        "caa" => {
-            "a CAA record of the name or of a parent forbids this CA or this account; `countersign doctor` shows it"
-        }
-        "externalAccountRequired" => {
-            "this CA binds new accounts to an external one: give the authority `eab: {kid: …, hmac_file: …}`, as the \
-             CA's account page shows them"
-        }
-        "invalidProfile" => "take a profile that the CA's directory lists",
-        "rejectedIdentifier" => {
-            "this CA does not issue for one of the names: take it out of the list, or ask another CA"
-        }
-        "rateLimited" => "the next run tries again when the limit allows it; `countersign plan` prices orders",
-        "userActionRequired" => "open the address in the message and agree to the new terms of service",
-        _ => return None,
-    })
 }
 
 /// How often one operation is repeated: badNonce ten times at once, 5xx four times with growing pauses.

@@ -17,7 +17,7 @@ use crate::cli::{ask, settings, wire};
 use crate::clock::SystemClock;
 use crate::fault::{Fault, Retry};
 use crate::port::{Accounts, Clock};
-use crate::report::terminal::plain;
+use crate::report::terminal::{details, plain};
 use crate::secret::Secret;
 use crate::store::{FileStore, write};
 
@@ -73,7 +73,7 @@ fn told(name: &str, url: Option<&str>, changing: bool, state: Asked) -> (String,
         }
         Ok(None) => text += "  status    the CA has not heard of its key\n",
         Err(fault) => {
-            text += &format!("  status    {}\n", plain(&fault.to_string()));
+            text += &format!("  status    {}\n{}", plain(&fault.to_string()), details(&fault, "            "));
             value["fault"] = json!(fault);
         }
     }
@@ -152,12 +152,12 @@ fn read_key(session: &Session, from: &str) -> Result<Secret, Fault> {
             .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
             .ok_or_else(|| unreadable().hint("write it as `s3://bucket/key`").retry(Retry::Never))?;
         let found = session.block_on(async { wire::bucket(&session.config, bucket).await.get(key).await })?;
-        found.ok_or_else(|| unreadable().hint("there is no such object").retry(Retry::Never))?.0
+        found.ok_or_else(|| unreadable().hint("there is no such object: correct the bucket or the key").retry(Retry::Never))?.0
     } else {
         let path = from.strip_prefix("file://").unwrap_or(from);
         std::fs::read(path).map_err(|error| unreadable().caused_by(&error).retry(Retry::Never))?
     };
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| unreadable().hint("it is no PEM file").retry(Retry::Never))
+    String::from_utf8(bytes).map(Secret::new).map_err(|_| unreadable().hint("it is no text: name a file in PEM").retry(Retry::Never))
 }
 
 fn key_change(global: &Global, authority: &str, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {

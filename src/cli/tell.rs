@@ -32,12 +32,12 @@ pub fn people(settings: &Notify, run: &Run, exit: Exit, summary: &str) {
     if let Some(file) = &settings.webhook_file
         && let Err(fault) = read::read(file).and_then(|url| post(url, &news))
     {
-        tracing::warn!("nobody was told by the webhook: {fault}");
+        tracing::warn!(hint = fault.hint, "nobody was told by the webhook: {fault}");
     }
     if !settings.command.is_empty()
         && let Err(fault) = run_program(&settings.command, &news)
     {
-        tracing::warn!("nobody was told by `notify.command`: {fault}");
+        tracing::warn!(hint = fault.hint, "nobody was told by `notify.command`: {fault}");
     }
 }
 

@@ -116,7 +116,7 @@ pub(super) struct Ca {
     pub(super) authority: Authority,
     /// Where the CA looks up TXT and CAA records.
     pub(super) resolver: SocketAddr,
-    /// For what goes wrong inside of the CA: `validation` and `issuance`.
+    /// For what goes wrong inside of the CA: `validation`, `issuance`, and each of these and `newOrder` for one name.
     faults: Faults,
     /// How far the clock of the CA is ahead.
     ahead: Mutex<Duration>,
@@ -254,9 +254,9 @@ impl Ca {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The scripted failure of a step inside of the CA.
-    fn scripted(&self, step: &str) -> Result<(), Problem> {
-        match self.faults.take(step) {
+    /// The scripted failure of a step inside of the CA, for this name or for any.
+    fn scripted(&self, step: &str, name: &str) -> Result<(), Problem> {
+        match self.faults.take_for(step, name) {
             Mishap::Refused { status, code, .. } => {
                 Err(Problem::new(status, &code, format!("Scripted failure of {step}")))
             }

@@ -53,6 +53,9 @@ impl Faults {
     ///
     /// Two operations are steps inside of the CA, where only [`Mishap::Refused`] means something: `validation` makes a
     /// challenge invalid, and `issuance` makes an order invalid after its finalization was accepted.
+    ///
+    /// A script of `OPERATION SUBJECT` is for one subject alone: the path of the URL, such as
+    /// `PutObject /bucket/key`, or one name of an order, such as `newOrder www.example.com`.
     pub fn script(&self, operation: &str, times: usize, mishap: Mishap) {
         let mut scripts = self.lock();
         scripts.entry(operation.to_owned()).or_default().extend(std::iter::repeat_n(mishap, times));
@@ -68,7 +71,15 @@ impl Faults {
         self.lock().get(operation).map_or(0, VecDeque::len)
     }
 
-    pub(super) fn take(&self, operation: &str) -> Mishap {
+    /// What is scripted for this subject, else what is scripted for all.
+    pub(super) fn take_for(&self, operation: &str, subject: &str) -> Mishap {
+        match self.take(&format!("{operation} {subject}")) {
+            Mishap::Nothing => self.take(operation),
+            mishap => mishap,
+        }
+    }
+
+    fn take(&self, operation: &str) -> Mishap {
         self.lock().get_mut(operation).and_then(VecDeque::pop_front).unwrap_or(Mishap::Nothing)
     }
 
@@ -96,5 +107,13 @@ mod tests {
         faults.script("PutObject", 1, Mishap::Lost);
         assert_eq!(faults.take("GetObject"), Mishap::Nothing);
         assert_eq!(faults.left("PutObject"), 1);
+    }
+
+    #[test]
+    fn a_script_for_one_subject_leaves_the_others() {
+        let faults = Faults::default();
+        faults.script("PutObject /certs/www", 1, Mishap::Lost);
+        assert_eq!(faults.take_for("PutObject", "/certs/api"), Mishap::Nothing);
+        assert_eq!(faults.take_for("PutObject", "/certs/www"), Mishap::Lost);
     }
 }

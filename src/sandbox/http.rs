@@ -102,7 +102,8 @@ async fn call(request: Request<Incoming>, api: Arc<dyn Api>, stage: Stage) -> io
 
     let operation = api.operation(&request);
     let ticket = stage.log.begin(operation, request.uri().path(), api.principal(&request));
-    let answer = play(request, stage.faults.take(operation), api.as_ref()).await;
+    let mishap = stage.faults.take_for(operation, request.uri().path());
+    let answer = play(request, mishap, api.as_ref()).await;
     tokio::time::sleep(stage.latency).await;
     ticket.end(answer.as_ref().map(|answer| answer.status().as_u16()));
     answer.ok_or_else(|| io::Error::other("the script ends the connection here"))

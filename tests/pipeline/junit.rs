@@ -76,11 +76,14 @@ impl Junit {
 
     /// What failed, as `suite/case message`.
     pub fn bad(&self) -> Vec<String> {
+        let bad = self.verdicts().filter(|(.., verdict)| verdict.element != "skipped");
+        bad.map(|(suite, case, verdict)| format!("{suite}/{case} {}", verdict.message)).collect()
+    }
+
+    /// Suite and name of every case that did not simply pass, with what it says.
+    pub fn verdicts(&self) -> impl Iterator<Item = (&str, &str, &Verdict)> {
         let cases = self.suites.iter().flat_map(|suite| suite.cases.iter().map(move |case| (suite, case)));
-        let bad = cases.filter_map(|(suite, case)| Some((suite, case, case.verdict.as_ref()?)));
-        bad.filter(|(.., verdict)| verdict.element != "skipped")
-            .map(|(suite, case, verdict)| format!("{}/{} {}", suite.name, case.name, verdict.message))
-            .collect()
+        cases.filter_map(|(suite, case)| Some((suite.name.as_str(), case.name.as_str(), case.verdict.as_ref()?)))
     }
 
     fn check(&self) {

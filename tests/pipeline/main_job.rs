@@ -59,7 +59,7 @@ fn the_last_line_of_the_answer_says_how_it_went() {
     let lab = Lab::new();
     lab.list(&TWO);
     let lines = [lab.done(), lab.done()].map(|ran| ran.out.lines().last().unwrap().to_owned());
-    assert_eq!(lines[0], "countersign apply: done (exit 0): 2 done, 0 failed (2 issue)");
+    assert_eq!(lines[0], "countersign apply: done (exit 0): 2 done (2 issued), 0 failed");
     assert_eq!(lines[1], "countersign apply: done (exit 0): 0 done, 0 failed");
 }
 

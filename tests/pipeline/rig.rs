@@ -89,6 +89,23 @@ buckets:
         self.write("ca-root.pem", sandbox.tls_root_pem());
     }
 
+    /// Another CA, which the configuration calls `name`, with further keys.
+    pub fn authority(&self, name: &str, ca: CaOptions, more: &str) -> Sandbox {
+        let sandbox = self._runtime.block_on(Sandbox::start(Options { ca, ..Options::default() })).unwrap();
+        let root = format!("root-{name}.pem");
+        self.write(&root, sandbox.tls_root_pem());
+        let entry = format!("  {name}: {{directory: \"{}\", root: {root}{more}}}\ndns:", sandbox.directory_url());
+        self.reconfigure("dns:", &entry);
+        sandbox
+    }
+
+    /// Puts something else into the configuration, once.
+    pub fn reconfigure(&self, what: &str, instead: &str) {
+        let config = self.read("countersign.yaml");
+        assert!(config.contains(what), "{config}");
+        self.write("countersign.yaml", &config.replacen(what, instead, 1));
+    }
+
     pub fn write(&self, name: &str, text: &str) {
         fs::write(self.path(name), text).unwrap();
         fs::set_permissions(self.path(name), fs::Permissions::from_mode(0o600)).unwrap();

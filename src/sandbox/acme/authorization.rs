@@ -117,7 +117,7 @@ async fn validate(ca: Arc<Ca>, task: Task) {
 }
 
 async fn check(ca: &Ca, task: &Task) -> Result<(), Problem> {
-    ca.scripted("validation")?;
+    ca.scripted("validation", &task.name)?;
     match task.kind {
         "dns-01" => check_txt(ca, task).await?,
         "http-01" => http01::check(ca, &task.name, &task.token, &task.key_authorization).await?,

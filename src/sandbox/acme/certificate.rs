@@ -39,7 +39,7 @@ pub(super) fn finalize(ca: &Ca, signed: &Signed, id: &str) -> Answer {
         return Err(Problem::new(403, "orderNotReady", detail));
     }
     let public_key = check_csr(&csr, &order.names, &signed.key, &state.blocked)?;
-    let outcome = match ca.scripted("issuance") {
+    let outcome = match order.names.iter().try_for_each(|name| ca.scripted("issuance", name)) {
         Err(problem) => Outcome::Failed(problem),
         Ok(()) => {
             let issued = issue(ca, order, &public_key).map_err(|error| Problem::new(500, "serverInternal", error))?;

@@ -40,6 +40,7 @@ pub(super) fn new_order(ca: &Ca, signed: &Signed) -> Answer {
     }
     let profile = profile(request.profile.as_deref())?;
     let names = names(&request.identifiers, profile.names)?;
+    names.iter().try_for_each(|name| ca.scripted("newOrder", name))?;
     let now = ca.now();
     let mut state = ca.state();
     state.spent.check_paused(&names, &ca.base)?;

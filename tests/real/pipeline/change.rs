@@ -43,19 +43,19 @@ fn a_changed_entry_is_reissued_a_removed_one_is_kept_and_comes_back_without_an_o
 
     scene.push(&BOTH.replace("[api.lab.test]", "[api.lab.test, api2.lab.test]"));
     let run = scene.runner.apply();
-    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done, 0 failed (1 reissue)", "{}", said(&run));
+    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done (1 reissued), 0 failed", "{}", said(&run));
     assert_eq!(scene.meta("api")["facts"]["identifiers"], serde_json::json!(["api.lab.test", "api2.lab.test"]));
     assert_eq!((scene.meta("api")["version"].clone(), scene.asked().orders), (2.into(), 3));
 
     scene.push(WWW);
     let run = scene.runner.apply();
-    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done, 0 failed (1 stash)", "{}", said(&run));
+    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done (1 stashed), 0 failed", "{}", said(&run));
     assert!(!scene.live("api").exists());
     assert!(scene.runner.state().join("stash/api/2/privkey.pem").exists());
 
     scene.push(&BOTH.replace("[api.lab.test]", "[api.lab.test, api2.lab.test]"));
     let run = scene.runner.apply();
-    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done, 0 failed (1 unstash)", "{}", said(&run));
+    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done (1 unstashed), 0 failed", "{}", said(&run));
     assert_eq!(std::fs::read_link(scene.live("api")).unwrap(), PathBuf::from("../archive/api/2"));
     assert_eq!(scene.asked().orders, 3);
 }

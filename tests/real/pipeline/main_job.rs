@@ -51,7 +51,7 @@ fn a_signed_list_becomes_certificates_by_way_of_a_saved_plan() {
     assert_eq!((verify.code, plan.code, apply.code), (Some(0), Some(2), Some(0)), "{}", said(&apply));
     assert_eq!(verify.summary(), "countersign verify: done (exit 0): 1 new commit verified, 4 certificates");
     assert_eq!(plan.summary(), "countersign plan: changes (exit 2): 4 to issue; 0 unchanged");
-    assert_eq!(apply.summary(), "countersign apply: done (exit 0): 4 done, 0 failed (4 issue)");
+    assert_eq!(apply.summary(), "countersign apply: done (exit 0): 4 done (4 issued), 0 failed");
 
     // One wave: an order for each lineage, one change and one clean-up for each of the two zones.
     let requests = scene.requests();
@@ -108,7 +108,7 @@ fn objects_deleted_by_hand_come_back_without_an_order() {
     let run = scene.runner.apply();
 
     assert_eq!(run.code, Some(0), "{}", said(&run));
-    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done, 0 failed (1 publish)");
+    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done (1 published), 0 failed");
     assert_eq!(scene.bucket(), before);
     assert_eq!(scene.requests().new_order, orders);
     let told = Junit::of(&run).facts("certs.publish", "www");

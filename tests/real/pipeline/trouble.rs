@@ -27,7 +27,7 @@ fn a_name_that_the_ca_blocks_and_one_without_a_zone_fail_alone() {
     let run = scene.runner.apply();
 
     assert_eq!(run.code, Some(3), "{}", said(&run));
-    assert_eq!(run.summary(), "countersign apply: partial (exit 3): 1 done, 2 failed (1 issue)");
+    assert_eq!(run.summary(), "countersign apply: partial (exit 3): 1 done (1 issued), 2 failed");
     let report = Junit::of(&run);
     assert_eq!(report.bad(), ["certs.issue/blocked", "certs.issue/elsewhere"]);
     let blocked = report.message("certs.issue", "blocked");
@@ -109,7 +109,7 @@ fn what_s3_denied_is_published_later_without_an_order() {
 
     scene.lab.judge.refuse("PutObject", 0, Refusal::Denied);
     let run = scene.runner.apply();
-    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done, 0 failed (1 publish)", "{}", said(&run));
+    assert_eq!(run.summary(), "countersign apply: done (exit 0): 1 done (1 published), 0 failed", "{}", said(&run));
     assert_eq!(scene.requests().new_order, 1);
 }
 

@@ -49,7 +49,8 @@ impl Fault {
         let mut next = Some(error);
         while let Some(cause) = next {
             let text = cause.to_string();
-            if !self.causes.contains(&text) {
+            // The AWS SDK says `other` of what its next source explains.
+            if text != "other" && !self.causes.contains(&text) {
                 self.causes.push(text);
             }
             next = cause.source();

@@ -11,6 +11,8 @@ mod canary;
 mod issuer;
 #[path = "shared/snapshot.rs"]
 mod snapshot;
+#[path = "shared/sshd.rs"]
+mod sshd;
 
 mod pipeline {
     mod account;

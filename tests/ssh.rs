@@ -3,119 +3,41 @@
 
 #[path = "shared/canary.rs"]
 mod canary;
+#[path = "shared/sshd.rs"]
+mod sshd;
 
-use std::io::Read;
 use std::net::{TcpListener, TcpStream};
-use std::os::unix::fs::{DirBuilderExt, PermissionsExt};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 
-use canary::{Scratch, said};
-use countersign::sandbox::repo::{ConfigRepo, Signer};
+use canary::said;
+use countersign::sandbox::repo::Signer;
 use countersign::source::{MAX_RECEIVED, Remote};
 use rustix::fs::{CWD, Mode, mkfifoat};
+use sshd::{Server, free_port};
 
-const LIST: &str = "version: 1\ncertificates: []\n";
-const SSHD: &str = "/usr/sbin/sshd";
-
-/// An sshd that lets one key in and serves one config repo. Ends when dropped.
-struct Server {
-    sshd: Child,
-    port: u16,
-    user: String,
-    host_key: String,
-    repo: ConfigRepo,
-    dir: Scratch,
-}
-
-impl Server {
-    fn start() -> Self {
-        assert!(Path::new(SSHD).exists(), "{SSHD} is missing: apt-get install openssh-server git");
-        let dir = Scratch::new();
-        let path = dir.path();
-        let repo = ConfigRepo::init(&path.join("domains.git")).unwrap();
-        repo.commit(&[("domains.yaml", LIST)], "introduction", None).unwrap();
-        let host_key = keygen(&path.join("host"));
-        keygen(&path.join("client"));
-        keygen(&path.join("stranger"));
-        std::fs::rename(path.join("client.pub"), path.join("authorized_keys")).unwrap();
-        // sshd wants it when it is started by root.
-        let _ = std::fs::DirBuilder::new().mode(0o755).create("/run/sshd");
-        let port = free_port();
-        let config = format!(
-            "Port {port}\nListenAddress 127.0.0.1\nHostKey {0}/host\nAuthorizedKeysFile {0}/authorized_keys\n\
-             PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\n\
-             KbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n",
-            path.display()
-        );
-        std::fs::write(path.join("sshd_config"), config).unwrap();
-        let mut sshd = Command::new(SSHD)
-            .args(["-D", "-e", "-f"])
-            .arg(path.join("sshd_config"))
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("sshd starts");
-        wait_until_it_listens(&mut sshd);
-        let user = Command::new("id").arg("-un").output().expect("id runs").stdout;
-        let user = String::from_utf8(user).unwrap().trim().to_owned();
-        Self { sshd, port, user, host_key, repo, dir }
-    }
-
-    fn remote(&self) -> Remote {
-        Remote {
-            url: format!("ssh://{}@127.0.0.1:{}{}", self.user, self.port, self.repo.path().display()),
-            ref_name: "refs/heads/main".to_owned(),
-            ssh_key: Some(self.dir.path().join("client")),
-            host_keys: vec![self.host_key.clone()],
-            allow_local: false,
-            max_received: MAX_RECEIVED,
-            store: self.store(),
-        }
-    }
-
-    fn store(&self) -> PathBuf {
-        self.dir.path().join("state/git")
+fn remote(server: &Server) -> Remote {
+    Remote {
+        url: format!("ssh://{}@127.0.0.1:{}{}", server.user, server.port, server.repo.path().display()),
+        ref_name: "refs/heads/main".to_owned(),
+        ssh_key: Some(server.dir.path().join("client")),
+        host_keys: vec![server.host_key.clone()],
+        allow_local: false,
+        max_received: MAX_RECEIVED,
+        store: store(server),
     }
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.sshd.kill();
-        let _ = self.sshd.wait();
-    }
-}
-
-/// Reads the log until sshd says that it listens.
-fn wait_until_it_listens(sshd: &mut Child) {
-    let mut stderr = sshd.stderr.take().expect("stderr is piped");
-    let mut log = Vec::new();
-    let mut byte = [0];
-    while !String::from_utf8_lossy(&log).contains("Server listening") {
-        let read = stderr.read(&mut byte).expect("the log can be read");
-        assert!(read > 0, "sshd ended: {}", String::from_utf8_lossy(&log));
-        log.push(byte[0]);
-    }
-    // The pipe must stay open and must not fill up.
-    std::thread::spawn(move || std::io::copy(&mut stderr, &mut std::io::sink()));
-}
-
-/// Makes a key pair and answers its fingerprint.
-fn keygen(path: &Path) -> String {
-    let made = Command::new("ssh-keygen").args(["-q", "-t", "ed25519", "-N", "", "-C", "", "-f"]).arg(path).status();
-    assert!(made.expect("ssh-keygen runs: apt-get install openssh-client").success());
-    let shown = Command::new("ssh-keygen").arg("-lf").arg(path).output().expect("ssh-keygen runs").stdout;
-    String::from_utf8(shown).unwrap().split(' ').nth(1).unwrap().to_owned()
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+fn store(server: &Server) -> PathBuf {
+    server.dir.path().join("state/git")
 }
 
 #[test]
 fn a_pinned_host_key_and_a_known_client_key_give_the_tip() {
     let server = Server::start();
-    assert_eq!(server.remote().fetch().unwrap(), server.repo.head().unwrap());
-    let mode = std::fs::metadata(server.store()).unwrap().permissions().mode();
+    assert_eq!(remote(&server).fetch().unwrap(), server.repo.head().unwrap());
+    let mode = std::fs::metadata(store(&server)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o700);
 }
 
@@ -123,7 +45,7 @@ fn a_pinned_host_key_and_a_known_client_key_give_the_tip() {
 fn one_of_several_pinned_host_keys_is_enough_while_they_rotate() {
     let server = Server::start();
     let other = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
-    let remote = Remote { host_keys: vec![other, server.host_key.clone()], ..server.remote() };
+    let remote = Remote { host_keys: vec![other, server.host_key.clone()], ..remote(&server) };
     assert_eq!(remote.fetch().unwrap(), server.repo.head().unwrap());
 }
 
@@ -131,7 +53,7 @@ fn one_of_several_pinned_host_keys_is_enough_while_they_rotate() {
 fn another_host_key_is_refused_and_shown() {
     let server = Server::start();
     let other = "SHA256:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA".to_owned();
-    let fault = Remote { host_keys: vec![other], ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { host_keys: vec![other], ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:host-key");
     assert!(fault.message.contains("host key") && fault.message.contains(&server.host_key), "{fault:?}");
 }
@@ -139,14 +61,14 @@ fn another_host_key_is_refused_and_shown() {
 #[test]
 fn nothing_is_fetched_without_a_pinned_host_key() {
     let server = Server::start();
-    let fault = Remote { host_keys: Vec::new(), ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { host_keys: Vec::new(), ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:host-key");
 }
 
 #[test]
 fn a_key_that_the_server_does_not_know_is_refused() {
     let server = Server::start();
-    let fault = Remote { ssh_key: Some(server.dir.path().join("stranger")), ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { ssh_key: Some(server.dir.path().join("stranger")), ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:auth", "{fault:?}");
 }
 
@@ -157,7 +79,7 @@ fn a_key_file_that_is_open_to_others_is_not_used() {
         std::fs::set_permissions(server.dir.path().join("client"), std::fs::Permissions::from_mode(mode)).unwrap()
     };
     mode(0o640);
-    assert_eq!(server.remote().fetch().unwrap_err().code, "git:ssh-key");
+    assert_eq!(remote(&server).fetch().unwrap_err().code, "git:ssh-key");
     mode(0o600);
 }
 
@@ -166,14 +88,14 @@ fn a_key_file_that_is_a_named_pipe_is_not_waited_for() {
     let server = Server::start();
     std::fs::remove_file(server.dir.path().join("client")).unwrap();
     mkfifoat(CWD, server.dir.path().join("client"), Mode::RUSR | Mode::WUSR).unwrap();
-    assert_eq!(server.remote().fetch().unwrap_err().code, "git:ssh-key");
+    assert_eq!(remote(&server).fetch().unwrap_err().code, "git:ssh-key");
 }
 
 #[test]
 fn a_port_where_nobody_listens_is_unreachable() {
     let server = Server::start();
     let url = format!("ssh://{}@127.0.0.1:{}/domains.git", server.user, free_port());
-    let fault = Remote { url, ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { url, ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:unreachable", "{fault:?}");
 }
 
@@ -184,14 +106,14 @@ fn a_server_that_is_not_ssh_is_unreachable() {
     let port = listener.local_addr().unwrap().port();
     std::thread::spawn(move || listener.accept().map(|(stream, _): (TcpStream, _)| drop(stream)));
     let url = format!("ssh://{}@127.0.0.1:{port}/domains.git", server.user);
-    let fault = Remote { url, ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { url, ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:unreachable", "{fault:?}");
 }
 
 #[test]
 fn a_missing_branch_is_named_with_those_that_exist() {
     let server = Server::start();
-    let fault = Remote { ref_name: "refs/heads/master".to_owned(), ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { ref_name: "refs/heads/master".to_owned(), ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:no-such-ref");
     assert_eq!(fault.hint.as_deref(), Some("its branches: refs/heads/main"));
 }
@@ -199,8 +121,8 @@ fn a_missing_branch_is_named_with_those_that_exist() {
 #[test]
 fn a_missing_repository_is_told_in_the_words_of_the_server() {
     let server = Server::start();
-    let url = format!("{}-not", server.remote().url);
-    let fault = Remote { url, ..server.remote() }.fetch().unwrap_err();
+    let url = format!("{}-not", remote(&server).url);
+    let fault = Remote { url, ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:fetch");
     assert!(fault.causes[0].ends_with("does not appear to be a git repository"), "{fault:?}");
 }
@@ -208,10 +130,10 @@ fn a_missing_repository_is_told_in_the_words_of_the_server() {
 #[test]
 fn a_store_whose_configuration_redirects_is_refused() {
     let server = Server::start();
-    server.remote().fetch().unwrap();
-    let store = git2::Repository::open_bare(server.store()).unwrap();
+    remote(&server).fetch().unwrap();
+    let store = git2::Repository::open_bare(store(&server)).unwrap();
     store.config().unwrap().set_str("url.ssh://elsewhere/.insteadOf", "ssh://").unwrap();
-    let fault = server.remote().fetch().unwrap_err();
+    let fault = remote(&server).fetch().unwrap_err();
     assert_eq!(fault.code, "git:store");
 }
 
@@ -219,7 +141,7 @@ fn a_store_whose_configuration_redirects_is_refused() {
 fn a_local_path_is_fetched_only_if_that_is_allowed() {
     let server = Server::start();
     let url = server.repo.path().display().to_string();
-    let local = Remote { url, ssh_key: None, host_keys: Vec::new(), ..server.remote() };
+    let local = Remote { url, ssh_key: None, host_keys: Vec::new(), ..remote(&server) };
     assert_eq!(local.fetch().unwrap_err().code, "git:url");
     assert_eq!(Remote { allow_local: true, ..local }.fetch().unwrap(), server.repo.head().unwrap());
 }
@@ -230,10 +152,10 @@ fn a_forced_push_is_seen() {
     let ann = Signer::generate("ann@example.com");
     let first = server.repo.head().unwrap();
     server.repo.commit(&[("README", "x")], "change", Some(&ann)).unwrap();
-    server.remote().fetch().unwrap();
+    remote(&server).fetch().unwrap();
     let other = server.repo.commit_on(&[first], &[("README", "y")], "change", Some(&ann)).unwrap();
     server.repo.set_head(&other).unwrap();
-    assert_eq!(server.remote().fetch().unwrap(), other);
+    assert_eq!(remote(&server).fetch().unwrap(), other);
 }
 
 #[test]
@@ -242,8 +164,8 @@ fn tags_are_not_fetched() {
     let head = server.repo.head().unwrap();
     let repo = git2::Repository::open_bare(server.repo.path()).unwrap();
     repo.reference("refs/tags/main", git2::Oid::from_str(head.as_str()).unwrap(), true, "").unwrap();
-    server.remote().fetch().unwrap();
-    let store = git2::Repository::open_bare(server.store()).unwrap();
+    remote(&server).fetch().unwrap();
+    let store = git2::Repository::open_bare(store(&server)).unwrap();
     let names: Vec<_> = store.references().unwrap().map(|r| r.unwrap().name().unwrap().to_owned()).collect();
     assert_eq!(names, ["refs/countersign/incoming"]);
 }
@@ -253,11 +175,11 @@ fn a_server_that_sends_more_than_a_fetch_may_receive_is_cut_off() {
     let server = Server::start();
     let noise: String = (0..20_000_u64).map(|n| format!("{:x}\n", n.wrapping_mul(0x9E37_79B9_7F4A_7C15))).collect();
     server.repo.commit(&[("noise", &noise)], "change", None).unwrap();
-    let fault = Remote { max_received: 64 * 1024, ..server.remote() }.fetch().unwrap_err();
+    let fault = Remote { max_received: 64 * 1024, ..remote(&server) }.fetch().unwrap_err();
     assert_eq!(fault.code, "git:too-large", "{fault:?}");
-    let store = git2::Repository::open_bare(server.store()).unwrap();
+    let store = git2::Repository::open_bare(store(&server)).unwrap();
     assert!(store.find_reference("refs/countersign/incoming").is_err());
-    assert_eq!(server.remote().fetch().unwrap(), server.repo.head().unwrap());
+    assert_eq!(remote(&server).fetch().unwrap(), server.repo.head().unwrap());
 }
 
 /// An ssh-agent that holds one key. Ends when dropped.
@@ -308,7 +230,7 @@ fn an_identity_that_only_an_agent_holds_is_not_used() {
         let text = format!(
             "version: 1\nstate: state\nrepository: {{url: \"{}\", ssh_key: {key}, host_keys: [\"{}\"]}}\n\
              trust: {{introduction: {}, allowed_signers: allowed_signers}}\n",
-            server.remote().url,
+            remote(&server).url,
             server.host_key,
             server.repo.head().unwrap()
         );

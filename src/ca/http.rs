@@ -159,7 +159,8 @@ impl Wire {
         loop {
             let reply = self.bare(Method::GET, &self.directory_url).await?;
             if !reply.status.is_success() {
-                let named = |fault: Fault| Fault { message: format!("{}: {}", self.directory_url, fault.message), ..fault };
+                let named =
+                    |fault: Fault| Fault { message: format!("{}: {}", self.directory_url, fault.message), ..fault };
                 tries.again(Refusal::of_reply(&reply)).await.map_err(named)?;
                 continue;
             }
@@ -263,7 +264,9 @@ impl Wire {
 }
 
 fn bad_url(url: &str, error: &::http::Error) -> Fault {
-    Fault::new("acme:bad-url", format!("`{url}`, which the CA names, is not a URL")).caused_by(error).retry(Retry::Never)
+    Fault::new("acme:bad-url", format!("`{url}`, which the CA names, is not a URL"))
+        .caused_by(error)
+        .retry(Retry::Never)
 }
 
 fn read_roots(pem: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> {

@@ -152,12 +152,18 @@ fn read_key(session: &Session, from: &str) -> Result<Secret, Fault> {
             .filter(|(bucket, key)| !bucket.is_empty() && !key.is_empty())
             .ok_or_else(|| unreadable().hint("write it as `s3://bucket/key`").retry(Retry::Never))?;
         let found = session.block_on(async { wire::bucket(&session.config, bucket).await.get(key).await })?;
-        found.ok_or_else(|| unreadable().hint("there is no such object: correct the bucket or the key").retry(Retry::Never))?.0
+        found
+            .ok_or_else(|| {
+                unreadable().hint("there is no such object: correct the bucket or the key").retry(Retry::Never)
+            })?
+            .0
     } else {
         let path = from.strip_prefix("file://").unwrap_or(from);
         std::fs::read(path).map_err(|error| unreadable().caused_by(&error).retry(Retry::Never))?
     };
-    String::from_utf8(bytes).map(Secret::new).map_err(|_| unreadable().hint("it is no text: name a file in PEM").retry(Retry::Never))
+    String::from_utf8(bytes)
+        .map(Secret::new)
+        .map_err(|_| unreadable().hint("it is no text: name a file in PEM").retry(Retry::Never))
 }
 
 fn key_change(global: &Global, authority: &str, output: &Output, reports: &mut Reports) -> Result<Ended, Failure> {

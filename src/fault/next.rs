@@ -9,6 +9,8 @@ pub fn step(code: &str) -> String {
         (_, "bug") => "please report it, with what `-vv` says before it",
         ("run", "incomplete") => "run it again: what was begun is continued",
         ("acme", kind) => acme(kind),
+        ("dns", "cname-chain") => "let the CNAME records of that name lead to one place, in a few steps",
+        ("http", "bad-token") => "the CA sent what RFC 8555 section 8.3 forbids: tell its operators, or take dns-01",
         ("dns", _) => {
             "see that the domain exists and that this host may ask name servers at port 53; `nameservers:` names others"
         }
@@ -17,7 +19,16 @@ pub fn step(code: &str) -> String {
         ("served", _) => "see what serves there",
         ("expiry", _) => "`countersign plan` says what the next run does about it",
         ("plan", _) => "make a new plan: `countersign plan --out FILE`",
+        ("route53", "InternalError" | "ServiceUnavailable" | "Throttling" | "PriorRequestNotComplete") => {
+            "Route53 is in trouble or is asked too much: the next run continues where this one stopped"
+        }
+        ("route53", kind) if kind.starts_with("http-5") => {
+            "Route53 or a proxy before it is in trouble: the next run continues where this one stopped"
+        }
         ("route53", _) => "see `dns.route53:`; `countersign iam-policy route53` prints what its credentials need",
+        ("s3", "ConditionalRequestConflict" | "InternalError" | "ServiceUnavailable" | "SlowDown") => {
+            "S3 is in trouble or is asked too much: the next run uploads what is missing"
+        }
         ("s3", _) => "see the bucket's entry; `countersign iam-policy s3` prints what its credentials need",
         ("journal", _) => {
             "if it comes again, move the files of that name out of `journal/` in the state directory: the next run begins \
@@ -57,7 +68,9 @@ fn acme(kind: &str) -> &'static str {
         "badCSR" | "badPublicKey" | "malformed" => {
             "what the CA says names what it does not take: change `key:`, `domains:` or `csr:` in the list"
         }
-        "badSignatureAlgorithm" => "this CA takes no P-256 account keys, and countersign makes no others: ask another CA",
+        "badSignatureAlgorithm" => {
+            "this CA takes no P-256 account keys, and countersign makes no others: ask another CA"
+        }
         "caa" => {
             "a CAA record of the name or of a parent forbids this CA or this account; `countersign doctor` shows it"
         }

@@ -116,7 +116,7 @@ fn what_does_not_lead_to_a_root_of_its_authority_is_never_live() {
 }
 
 /// Serves a chain in PEM on a port of this machine, for as long as the lab is there.
-fn serve(lab: &Lab, chain: &str, key: &str) -> u16 {
+pub fn serve(lab: &Lab, chain: &str, key: &str) -> u16 {
     let chain = CertificateDer::pem_slice_iter(chain.as_bytes()).collect::<Result<Vec<_>, _>>().unwrap();
     let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());

@@ -6,6 +6,9 @@ mod acme;
 mod answers;
 mod dns;
 mod exec;
+mod s3;
+mod served;
+mod ssh;
 mod web;
 
 use super::rig::{Lab, Ran};
@@ -44,7 +47,7 @@ impl Page {
 fn bad_checks(out: &str) -> String {
     let mut is_bad = false;
     let mut bad = |line: &&str| {
-        is_bad = line.starts_with("FAIL") || (is_bad && line.starts_with(' ')) ;
+        is_bad = line.starts_with("FAIL") || (is_bad && line.starts_with(' '));
         is_bad
     };
     out.lines().filter(|line| bad(line)).map(|line| format!("{line}\n")).collect()

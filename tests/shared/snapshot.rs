@@ -2,9 +2,11 @@
 //! `INSTA_UPDATE=always` writes the files anew.
 
 /// What differs from run to run, and what stands for it.
-const FILTERS: [(&str, &str); 22] = [
+const FILTERS: [(&str, &str); 24] = [
     (r"(/[\w.-]+)*/\.tmp\w{6}", "DIR"),
     (r"127\.0\.0\.1:\d+", "HOST"),
+    (r"(\.example\.com):\d{5}\b", "$1:PORT"),
+    (r"\bport \d{5}\b", "port PORT"),
     (r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z", "TIME"),
     (r"\d{4}-\d\d-\d\d \d\d?:\d\d(:\d\d)?(\.\d+)?( UTC| \+00:00:00)", "TIME"),
     (r"20[2-9]\d-\d\d-\d\d", "DAY"),

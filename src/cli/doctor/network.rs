@@ -127,7 +127,10 @@ async fn identities(config: &Config, sheet: &mut Sheet<'_>) {
     for (purpose, key) in &keys {
         match key {
             Ok(key) => found.entry(key).or_default().push(purpose),
-            Err(fault) => sheet.add(Checked::of("aws", State::Fail, fault)),
+            Err(fault) => {
+                let message = format!("AWS credentials for {purpose} cannot be had");
+                sheet.add(Checked::of("aws", State::Fail, &Fault { message, ..fault.clone() }));
+            }
         }
     }
     let shared = found.values().any(|purposes| purposes.len() > 1 && purposes.iter().any(|one| *one == "Route53"));

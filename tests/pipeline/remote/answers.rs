@@ -13,9 +13,9 @@ fn order(ca: &Sandbox, status: &str) -> Mishap {
 }
 
 fn authorization(status: &str, challenges: &[(&str, &str)]) -> Mishap {
-    let challenges = challenges.iter().map(|(kind, token)| {
-        json!({"type": kind, "url": "https://127.0.0.1:1/chall", "status": "pending", "token": token})
-    });
+    let challenges = challenges.iter().map(
+        |(kind, token)| json!({"type": kind, "url": "https://127.0.0.1:1/chall", "status": "pending", "token": token}),
+    );
     let identifier = json!({"type": "dns", "value": "www.example.com"});
     let challenges: Vec<_> = challenges.collect();
     Mishap::Garbled(json!({"identifier": identifier, "status": status, "challenges": challenges}).to_string())

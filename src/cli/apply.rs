@@ -156,7 +156,9 @@ fn sum_up(applied: &report::Applied, exit: Exit, audit: Option<&Head>, reports: 
     );
     let stopped = applied.outcomes.iter().filter(|outcome| outcome.interrupted).count();
     let stopped = if stopped > 0 { format!(", {stopped} stopped") } else { String::new() };
-    format!("{done} done, {failed} failed{stopped}{}", counts(&applied.outcomes))
+    let left = applied.left_behind.len();
+    let left = if left > 0 { format!(", {left} left behind") } else { String::new() };
+    format!("{done} done{}, {failed} failed{stopped}{left}", counts(&applied.outcomes))
 }
 
 /// A refusal says more than a failure that came after it, and a run that was told to end says only that.
@@ -193,6 +195,6 @@ fn counts(outcomes: &[Outcome]) -> String {
     let done = |outcome: &&Outcome| !outcome.failed() && !outcome.interrupted;
     let count = |action| outcomes.iter().filter(done).filter(|outcome| outcome.action == action).count();
     let actions = plan::Action::ALL.into_iter().filter(|action| count(*action) > 0);
-    let counts: Vec<String> = actions.map(|action| format!("{} {action}", count(action))).collect();
+    let counts: Vec<String> = actions.map(|action| format!("{} {}", count(action), action.past())).collect();
     if counts.is_empty() { String::new() } else { format!(" ({})", counts.join(", ")) }
 }

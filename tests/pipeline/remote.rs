@@ -12,7 +12,8 @@ mod ssh;
 mod web;
 
 use super::rig::{Lab, Ran};
-use crate::snapshot::{answer, golden};
+use crate::answers::answer;
+use crate::snapshot::golden;
 
 const APPLY: [&str; 2] = ["apply", "--auto-approve"];
 

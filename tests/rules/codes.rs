@@ -1,4 +1,5 @@
-//! The codes of failures: each that the sources name is explained, and `docs/errors.md` is made from that.
+//! The codes of failures: each that the sources name is explained, in `docs/errors.md` too, and each that a command can
+//! be made to show stands in a golden file.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;
@@ -86,4 +87,66 @@ fn every_code_that_is_explained_can_happen() {
     let dead =
         explain::kinds().filter(|kind| !of_servers(kind.code) && !sources.contains(&format!("\"{}\"", kind.code)));
     assert_eq!(dead.map(|kind| kind.code).collect::<Vec<_>>(), [""; 0]);
+}
+
+/// No command shows these in a test.
+const UNSEEN: &[(&str, &[&str])] = &[
+    (
+        "the machine fails in a way that no test can ask for",
+        &[
+            "demo:command",
+            "gate:program",
+            "http:random",
+            "http:tls",
+            "acme:no-tls",
+            "key:generate",
+            "run:runtime",
+            "run:signals",
+            "sandbox:start",
+            "schedule:program",
+            "schedule:random",
+            "store:write",
+        ],
+    ),
+    (
+        "a bug, or a guard behind another one",
+        &[
+            "acme:no-challenge",
+            "demo:surprise",
+            "dns:not-txt",
+            "http:not-a-file",
+            "route53:bug",
+            "route53:no-change-id",
+            "run:bug",
+            "sandbox:repo",
+            "store:authority",
+            "store:read-only",
+            "trust:refused",
+            "G11-readings",
+        ],
+    ),
+    ("shown under another code", &["acme:alreadyRevoked", "acme:order-pending", "config:readable"]),
+    ("the list is refused first", &["http:no-folder", "key:unknown", "provided:unknown", "s3:unknown-bucket"]),
+    ("two runs would have to meet at one moment", &["export:changed", "journal:key-lost"]),
+    ("needs a user who is not root", &["pull:unwritable"]),
+    ("needs a gigabyte", &["git:too-large"]),
+    ("needs minutes", &["dns:not-visible", "route53:pending", "route53:unreachable"]),
+    (
+        "needs the machine's own resolver",
+        &["dns:delegation", "dns:no-address", "dns:no-name-server", "dns:no-resolver"],
+    ),
+    ("TLS ends before there is anything to look at", &["served:malformed", "served:nothing"]),
+];
+
+#[test]
+fn every_kind_of_error_stands_in_a_golden_file_or_here_with_a_reason() {
+    let folders = ["tests/operator", "tests/pipeline", "tests/trust", "tests/validate", "tests/cases"];
+    let golden: String =
+        folders.iter().flat_map(|at| files(root().join(at), ".snap")).map(|path| read(&path)).collect();
+    let is_shown = |code: &&str| [format!("[{code}]"), format!("{code}: ")].iter().any(|text| golden.contains(text));
+    let kinds = explain::kinds().map(|kind| kind.code).filter(|code| !code.ends_with('*'));
+    let all = kinds.chain(explain::all().map(|rule| rule.id));
+    let unseen: BTreeSet<&str> = all.filter(|code| !is_shown(code)).collect();
+    let excused: BTreeSet<&str> = UNSEEN.iter().flat_map(|(_, codes)| *codes).copied().collect();
+    assert_eq!(unseen, excused);
 }

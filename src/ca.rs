@@ -21,6 +21,7 @@ use crate::fault::{Fault, Retry};
 use crate::journal;
 use crate::lineage::{RevocationReason, pem};
 use crate::list::ChallengeType;
+use crate::name::Identifier;
 use crate::port::{Accounts, Ca, Clock, Order, OrderRequest, RenewalInfo};
 use crate::secret::Secret;
 
@@ -91,7 +92,9 @@ impl AcmeCa {
 impl AcmeCa {
     /// The names by which CAA records call this CA (RFC 8555 section 9.7.6). Needs no account.
     pub async fn caa_identities(&self) -> Result<Vec<String>, Fault> {
-        Ok(self.shared.client.directory().await?.meta.caa_identities.clone())
+        // They become records that people copy into a zone.
+        let is_name = |name: &&String| Identifier::parse(name).is_ok_and(|name| !name.is_wildcard());
+        Ok(self.shared.client.directory().await?.meta.caa_identities.iter().filter(is_name).cloned().collect())
     }
 
     /// Whether the CA says when to renew (RFC 9773). Needs no account.

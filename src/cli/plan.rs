@@ -32,7 +32,7 @@ pub fn run(global: &Global, args: &Args, output: &Output) -> Exit {
         show(&plan, &source, &probes, &session, reports, output);
         if let Some(file) = &args.out {
             let file = std::path::absolute(file).unwrap_or_else(|_| file.clone());
-            write::file(&file, saved::to_json(&plan).as_bytes(), 0o644)?;
+            write::report(&file, &saved::to_json(&plan), "{")?;
             output.text(&format!("Saved to {0}. Apply with `countersign apply {0}`\n", file.display()));
         }
         if let Some(refused) = source.refused {

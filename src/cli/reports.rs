@@ -92,12 +92,12 @@ fn make(folder: Option<&Path>) -> Result<(), Fault> {
 }
 
 fn save(file: &Path, run: &Run) -> Result<(), Fault> {
-    write::file(file, junit::render(run).as_bytes(), write::PUBLIC)
+    write::report(file, &junit::render(run), "<?xml")
 }
 
 fn save_page(folder: &Path, run: &Run, ending: &str) -> Result<(), Fault> {
-    write::file(&folder.join("report.css"), html::STYLE.as_bytes(), write::PUBLIC)?;
-    write::file(&folder.join("index.html"), html::render(run, ending).as_bytes(), write::PUBLIC)
+    write::report(&folder.join("report.css"), html::STYLE, "")?;
+    write::report(&folder.join("index.html"), &html::render(run, ending), "<!DOCTYPE html>")
 }
 
 /// Runs a command and sees to its reports, its summary line and its exit code.

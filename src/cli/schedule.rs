@@ -38,6 +38,11 @@ fn schedule(global: &Global, args: &Args, output: &Output) -> Result<Exit, Failu
     for word in [job.program.to_string_lossy(), job.config.to_string_lossy(), job.state.to_string_lossy()] {
         plain(&word)?;
     }
+    // Before it the line of cron has a time, and without it `User=` is root.
+    if !job.user.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_') {
+        let fault = Fault::new("schedule:characters", format!("{:?} is not the name of a user", job.user));
+        return Err(Failure::new(Exit::Usage, Check::Completed, fault.hint("see `--user`")));
+    }
     plain(&job.user)?;
     output.exactly(&match args.kind {
         ScheduleKind::Cron => job.cron()?,

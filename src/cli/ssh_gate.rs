@@ -79,7 +79,9 @@ fn answer(global: &Global, output: &Output) -> Result<Exit, Failure> {
 
 /// The configuration of the line in `authorized_keys`. What a client can bring along has no say.
 fn trusted_config(global: &Global) -> Result<PathBuf, Failure> {
-    let brought = ["COUNTERSIGN_CONFIG", "COUNTERSIGN_CONFIG_TEXT"].iter().any(|name| std::env::var_os(name).is_some());
+    let brought = ["COUNTERSIGN_CONFIG", "COUNTERSIGN_CONFIG_TEXT", "COUNTERSIGN_LOG_FILE"]
+        .iter()
+        .any(|name| std::env::var_os(name).is_some());
     match &global.config {
         Some(config) if !brought && config.is_absolute() => Ok(config.clone()),
         _ => {

@@ -30,7 +30,7 @@ pub fn people(settings: &Notify, run: &Run, exit: Exit, summary: &str) {
     }
     let news = news(run, exit, summary);
     if let Some(file) = &settings.webhook_file
-        && let Err(fault) = read::read(file).and_then(|url| post(url, &news))
+        && let Err(fault) = read::read_private(file).and_then(|url| post(url, &news))
     {
         tracing::warn!(hint = fault.hint, "nobody was told by the webhook: {fault}");
     }

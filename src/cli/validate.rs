@@ -118,5 +118,5 @@ fn save(file: Option<&Path>, findings: Result<&[Finding], &Fault>, list: &str) -
     if let Some(folder) = file.parent() {
         std::fs::create_dir_all(folder).map_err(|error| write::failed("make", folder, &error))?;
     }
-    write::file(file, sarif::render(findings, list).as_bytes(), 0o644)
+    write::report(file, &sarif::render(findings, list), "{")
 }

@@ -65,8 +65,8 @@ pub fn lines(diagnostics: &[Diagnostic]) -> Vec<String> {
     const MANY: usize = 5;
     let line = |diagnostic: &Diagnostic| {
         let place = diagnostic.labels.first().map(|label| &label.place);
-        let place = place.map(|place| format!("{}:{}:{}: ", place.file, place.line, place.column));
-        format!("{}{} [{}]", place.unwrap_or_default(), diagnostic.message, diagnostic.code)
+        let place = place.map(|place| format!("{}:{}:{}: ", visible(&place.file), place.line, place.column));
+        format!("{}{} [{}]", place.unwrap_or_default(), visible(&diagnostic.message), diagnostic.code)
     };
     diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).take(MANY).map(line).collect()
 }

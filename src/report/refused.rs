@@ -15,7 +15,9 @@ pub fn fault(refused: &Refused) -> Fault {
     let commit = first.commit.as_ref().filter(|commit| !first.message.contains(commit.short()));
     let commit = commit.map(|commit| format!("commit {}: ", commit.short())).unwrap_or_default();
     let mut fault = Fault::new(first.rule.as_str(), format!("{commit}{}", first.message)).retry(Retry::Never);
-    fault.causes = refused.refusals.iter().skip(1).take(5).map(ToString::to_string).collect();
+    for other in refused.refusals.iter().skip(1).take(5) {
+        fault = fault.because(other.to_string());
+    }
     let key = first.key.as_ref().filter(|key| !first.message.contains(key.as_str()));
     fault.causes.extend(key.map(|key| format!("signed by the key {key}")));
     fault.causes.extend(render::lines(&refused.diagnostics));

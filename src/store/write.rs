@@ -38,6 +38,26 @@ pub fn file(path: &Path, bytes: &[u8], mode: u32) -> Result<(), Fault> {
     })
 }
 
+/// Writes a report over an older one, and over nothing else: what is there is a regular file that begins as reports do.
+///
+/// # Errors
+/// `store:foreign`, and what may happen to a [`file`].
+pub fn report(path: &Path, text: &str, begins: &str) -> Result<(), Fault> {
+    let is_older = || match path.symlink_metadata() {
+        // Nothing, or nothing that could be written over: the write says why.
+        Err(_) => true,
+        Ok(found) if !found.is_file() => false,
+        Ok(found) => found.len() == 0 || fs::read(path).is_ok_and(|older| older.starts_with(begins.as_bytes())),
+    };
+    if !is_older() {
+        let text = format!("{} is there and is no earlier report of this kind", path.display());
+        return Err(Fault::new("store:foreign", text)
+            .hint("name another file, or remove this one")
+            .retry(Retry::Never));
+    }
+    file(path, text.as_bytes(), PUBLIC)
+}
+
 /// Lengthens a private file, or begins it. Whoever needs it after a crash writes a [`file`].
 pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     open_to_append(path)?.write_all(bytes).map_err(|error| failed("write", path, &error))
@@ -45,8 +65,14 @@ pub fn append(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
 
 /// A private file that is lengthened.
 pub fn open_to_append(path: &Path) -> Result<File, Fault> {
-    let opened = OpenOptions::new().create(true).append(true).mode(PRIVATE).open(path);
-    opened.map_err(|error| failed("write", path, &error))
+    // No link of somebody else is followed, and no pipe is waited for.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK | libc::O_NOCTTY;
+    let opened = OpenOptions::new().create(true).append(true).mode(PRIVATE).custom_flags(flags).open(path);
+    let regular = |file: File| match file.metadata()?.is_file() {
+        true => Ok(file),
+        false => Err(io::Error::new(ErrorKind::InvalidInput, "it is not a regular file")),
+    };
+    opened.and_then(regular).map_err(|error| failed("write", path, &error))
 }
 
 /// Writes a file that only its owner may read, where none is yet: a name that is taken is never overwritten.
@@ -201,7 +227,9 @@ fn chmod(path: &Path, mode: u32) -> io::Result<()> {
 
 /// Makes the name of a new file durable.
 pub fn sync_parent(path: &Path) -> io::Result<()> {
-    File::open(path.parent().unwrap_or(Path::new("/")))?.sync_all()
+    // The parent of a plain name is the current folder.
+    let parent = path.parent().unwrap_or(Path::new("/"));
+    File::open(if parent.as_os_str().is_empty() { Path::new(".") } else { parent })?.sync_all()
 }
 
 #[cfg(test)]

@@ -161,7 +161,8 @@ fn how_to_sign(base: ObjectId) -> String {
          git config gpg.format ssh\n\
          git config user.signingkey ~/.ssh/id_ed25519.pub\n\
          git config commit.gpgsign true\n\
-         and sign again what is there, then push it:\n\
+         look at all that would be signed: git log -p {base}..\n\
+         if you wrote every line of it, sign it and push it:\n\
          git rebase --exec 'git commit --amend --no-edit -S' {base}"
     )
 }

@@ -14,6 +14,22 @@ const ONE: [(&str, &str); 1] = [("www", "www.example.com")];
 const HOSTILE: &str = "\u{1b}[31mred\u{1b}[0m \0 ]]> <![CDATA[ & < > \" ' \u{fffe} \u{85} \r\n second line \u{202e}";
 
 #[test]
+fn a_report_takes_the_place_of_an_older_one_and_of_nothing_else() {
+    let lab = Lab::new();
+    lab.list(&[("www", "www.example.com")]);
+    lab.done();
+    let key = std::fs::read(lab.path("state/live/www/privkey.pem")).unwrap();
+    let args = ["verify", "--junit", "state/live/www/privkey.pem"];
+    let (code, _, err) = lab.ask(&args);
+    assert!(code == Some(1) && err.contains("no earlier report of this kind [store:foreign]"), "{err}");
+    assert_eq!(std::fs::read(lab.path("state/live/www/privkey.pem")).unwrap(), key);
+    std::os::unix::fs::symlink("/proc/self/fd/1", lab.path("out")).unwrap();
+    assert_eq!(lab.ask(&["verify", "--junit", "out"]).0, Some(1));
+    assert_eq!(lab.ask(&["verify", "--junit", "new.xml"]).0, Some(0));
+    assert_eq!(lab.ask(&["verify", "--junit", "new.xml"]).0, Some(0));
+}
+
+#[test]
 fn a_hostile_text_does_not_break_the_report() {
     let mut run = Run::begun(OffsetDateTime::UNIX_EPOCH, vec![("signer", HOSTILE.to_owned())]);
     let mut fault = Fault::new("acme:unauthorized", HOSTILE.repeat(50)).hint(HOSTILE);

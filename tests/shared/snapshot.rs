@@ -2,7 +2,7 @@
 //! `INSTA_UPDATE=always` writes the files anew.
 
 /// What differs from run to run, and what stands for it.
-const FILTERS: [(&str, &str); 24] = [
+const FILTERS: [(&str, &str); 25] = [
     (r"(/[\w.-]+)*/\.tmp\w{6}", "DIR"),
     (r"127\.0\.0\.1:\d+", "HOST"),
     (r"(\.example\.com):\d{5}\b", "$1:PORT"),
@@ -27,6 +27,8 @@ const FILTERS: [(&str, &str); 24] = [
     (r"(?m)^TIME  WARN the config repo is a local path: .*\n", ""),
     (r"process \d+ on [\w.-]+", "process PID on HOST"),
     (r"\b(was|is) [0-9a-f]{10}\b", "$1 COMMIT"),
+    // Certificates of one second and the next.
+    (r"First to expire: [\w.-]+ in", "First to expire: NAME in"),
     (r"\b[0-9a-f]{10} verifies\b", "COMMIT verifies"),
 ];
 

@@ -43,9 +43,10 @@ fn an_unsigned_commit_is_refused_with_the_commands_that_sign_it() {
     let hint = house.refused(&house.root(), None, &head).refusals[0].hint.clone();
     let expected = format!(
         "sign with an SSH key:\ngit config gpg.format ssh\ngit config user.signingkey ~/.ssh/id_ed25519.pub\n\
-         git config commit.gpgsign true\nand sign again what is there, then push it:\n\
-         git rebase --exec 'git commit --amend --no-edit -S' {}",
-        house.introduction
+         git config commit.gpgsign true\nlook at all that would be signed: git log -p {base}..\n\
+         if you wrote every line of it, sign it and push it:\n\
+         git rebase --exec 'git commit --amend --no-edit -S' {base}",
+        base = house.introduction
     );
     assert_eq!(hint, expected);
 }

@@ -67,6 +67,7 @@ use crate::cli::exit::Exit;
 use crate::cli::failure::Failure;
 use crate::cli::output::Output;
 use crate::cli::term::Surroundings;
+use crate::fault::Fault;
 
 /// Runs the command that the arguments name.
 pub fn main() -> ExitCode {
@@ -81,7 +82,12 @@ pub fn main() -> ExitCode {
         return Failure::from(fault).show("log", &output).into();
     }
     // The hook has said where. The reports on disk say that the run did not complete.
-    std::panic::catch_unwind(AssertUnwindSafe(|| run(cli, &output))).unwrap_or(Exit::Failed).into()
+    let exit = std::panic::catch_unwind(AssertUnwindSafe(|| run(cli, &output))).unwrap_or(Exit::Failed);
+    if output::is_cut() {
+        output.fault(&Fault::new("run:output", "the answer is not whole: standard output cannot be written"));
+        return if exit == Exit::Done { Exit::Failed } else { exit }.into();
+    }
+    exit.into()
 }
 
 /// Help and version are answers. Every other complaint of the parser is 64: its own 2 would read as *changes pending*.

@@ -46,6 +46,16 @@ pub fn kind(code: &str) -> Option<Kind> {
     find(code).or_else(|| find(&format!("{}:*", code.split_once(':')?.0)))
 }
 
+/// What somebody means who typed this: with brackets, in other letters, or by the number of a rule alone.
+pub fn meant(typed: &str) -> Option<&'static str> {
+    let typed = typed.trim_matches(['[', ']']).to_lowercase();
+    let ids = || all().map(|rule| rule.id).chain(kinds().map(|kind| kind.code));
+    let number = format!("{typed}-");
+    ids()
+        .find(|id| id.to_lowercase() == typed)
+        .or_else(|| all().map(|rule| rule.id).find(|id| id.to_lowercase().starts_with(&number)))
+}
+
 /// Every rule of trust, then every code of the list.
 pub fn all() -> impl Iterator<Item = Rule> {
     trust().chain(list())

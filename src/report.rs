@@ -332,11 +332,15 @@ impl Run {
     fn cleanup(&self) -> Vec<Case> {
         let left = self.applied.as_ref().and_then(|applied| applied.left_behind.first());
         let records = left.cloned().map_or(Verdict::Passed, Verdict::of);
-        vec![
+        let mut cases = vec![
             Case::new("certs.cleanup", "challenge-records", records),
             Case::new("certs.cleanup", "lock", Verdict::Passed),
             Case::new("certs.cleanup", "temporary-files", Verdict::Passed),
-        ]
+        ];
+        if self.failed.get(&Check::Completed).is_some_and(|fault| fault.code == "run:incomplete") {
+            cases.iter_mut().for_each(|case| case.facts.push(("note", "this run did not look at it".into())));
+        }
+        cases
     }
 }
 

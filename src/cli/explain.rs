@@ -16,6 +16,7 @@ pub fn run(args: &Args, output: &Output) -> Exit {
     let Some(id) = &args.rule else {
         return list(output);
     };
+    let id = explain::meant(id).unwrap_or(id);
     let (text, object) = match (explain::find(id), explain::kind(id)) {
         (Some(rule), _) => (text(&rule, output.paint), object(&rule)),
         (None, Some(kind)) => (text_of_kind(id, &kind, output.paint), object_of_kind(id, &kind)),

@@ -1,7 +1,8 @@
 //! Standard output and standard error. A closed pipe is not an error.
 
 use std::cell::Cell;
-use std::io::Write;
+use std::io::{ErrorKind, Write};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde_json::Value;
 
@@ -60,7 +61,7 @@ impl Output {
     /// Text of the answer that programs read as it stands: scripts, units, policies.
     pub fn exactly(&self, text: &str) {
         if !self.json && !self.quiet {
-            write(&mut std::io::stdout().lock(), text);
+            answer(text);
         }
     }
 
@@ -69,7 +70,7 @@ impl Output {
         if self.json {
             value["version"] = JSON_VERSION.into();
             value["type"] = kind.into();
-            write(&mut std::io::stdout().lock(), &format!("{value}\n"));
+            answer(&format!("{value}\n"));
             self.answered.set(true);
         }
     }
@@ -83,7 +84,7 @@ impl Output {
         if self.json || (self.quiet && exit == Exit::Done) {
             return;
         }
-        write(&mut std::io::stdout().lock(), &(summary_line(command, exit, text) + "\n"));
+        answer(&(summary_line(command, exit, text) + "\n"));
     }
 
     /// A fault that ended the work.
@@ -94,7 +95,7 @@ impl Output {
 
     /// Diagnostics and what else belongs to standard error.
     pub fn error(&self, text: &str) {
-        write(&mut std::io::stderr().lock(), text);
+        let _ = std::io::stderr().lock().write_all(text.as_bytes());
     }
 }
 
@@ -103,6 +104,17 @@ pub fn summary_line(command: &str, exit: Exit, text: &str) -> String {
     format!("countersign {command}: {} (exit {}): {text}", exit.word(), exit as u8)
 }
 
-fn write(to: &mut impl Write, text: &str) {
-    let _ = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+/// Whether a part of the answer could not be written, though somebody waits for it: a disk was full.
+static LOST: AtomicBool = AtomicBool::new(false);
+
+pub fn is_cut() -> bool {
+    LOST.load(Ordering::Relaxed)
+}
+
+fn answer(text: &str) {
+    let mut to = std::io::stdout().lock();
+    let written = to.write_all(text.as_bytes()).and_then(|()| to.flush());
+    if written.is_err_and(|error| error.kind() != ErrorKind::BrokenPipe) {
+        LOST.store(true, Ordering::Relaxed);
+    }
 }

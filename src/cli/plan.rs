@@ -70,7 +70,8 @@ async fn probe(session: &Session, plan: &Plan) -> Result<Vec<Probe>, Failure> {
 pub fn show(plan: &Plan, source: &Source, probes: &[Probe], session: &Session, reports: &Reports, output: &Output) {
     let lineages = counted(reports.run.inventory.live.len(), "lineage");
     let store = format!("{}  {lineages}", session.config.state.display());
-    let line = source::line(&session.config, &source.list);
+    let head = if source.refused.is_some() { source::line_of_before } else { source::line };
+    let line = head(&session.config, &source.list);
     output.text(&terminal::plan(plan, &line, &store, reports.now(), output.paint));
     probes.iter().for_each(|probe| output.text(&probe.text(output.paint)));
     let mut answer = source.refused.as_ref().map_or_else(|| json!({"exit": 0}), Failure::to_json);

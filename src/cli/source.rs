@@ -90,14 +90,23 @@ pub fn last(session: &Session, reports: &mut Reports) -> Result<Source, Failure>
 
 /// `main @ 9f2c1d0e44  3 new commits`, and who signed it on a line of its own.
 pub fn line(config: &Config, list: &VerifiedList) -> String {
-    let branch = config.repository.ref_name.trim_start_matches("refs/heads/");
-    let signer = list.head_signer().map_or("the introduction".into(), |signer| format!("signed by {}", plain(signer)));
     let new = match list.commits_walked() {
         0 => "no new commits".into(),
         1 => "1 new commit".into(),
         count => format!("{count} new commits"),
     };
-    format!("{branch} @ {}  {new}\n       {signer}", list.commit().short())
+    named(config, list, &new)
+}
+
+/// The same of the list that is gone back to, since the head is refused or out of reach.
+pub fn line_of_before(config: &Config, list: &VerifiedList) -> String {
+    named(config, list, "verified last; the head is not used")
+}
+
+fn named(config: &Config, list: &VerifiedList, what: &str) -> String {
+    let branch = config.repository.ref_name.trim_start_matches("refs/heads/");
+    let signer = list.head_signer().map_or("the introduction".into(), |signer| format!("signed by {}", plain(signer)));
+    format!("{branch} @ {}  {what}\n       {signer}", list.commit().short())
 }
 
 fn tell(reports: &mut Reports, list: &VerifiedList) {

@@ -7,6 +7,7 @@ pub fn step(code: &str) -> String {
     };
     match (origin, kind) {
         (_, "bug") => "please report it, with what `-vv` says before it",
+        ("run", "output") => "make room where standard output leads, then run it again",
         ("run", "incomplete") => "run it again: what was begun is continued",
         ("acme", kind) => acme(kind),
         ("dns", "cname-chain") => "let the CNAME records of that name lead to one place, in a few steps",

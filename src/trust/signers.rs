@@ -74,6 +74,10 @@ impl AllowedSigners {
     /// # Errors
     /// Also lines of authorities that are not pinned, and pinned ones that have no line.
     pub fn with_authorities(text: &str, path: &str, pinned: &BTreeSet<Fingerprint>) -> Result<Self, Vec<Diagnostic>> {
+        if text.contains("PRIVATE KEY-----") {
+            let place = Place { file: path.to_owned(), line: 1, column: 1, span: 0..0 };
+            return Err(vec![diagnostic("private-key", "the file is a private key, not a list of signers", place)]);
+        }
         let (mut keys, mut signers, mut authorities) = (BTreeSet::new(), BTreeMap::new(), BTreeMap::new());
         let mut wrong = Vec::new();
         let mut offset = 0;

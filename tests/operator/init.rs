@@ -126,3 +126,13 @@ fn a_person_at_a_terminal_is_asked_for_what_is_missing() {
     let config = std::fs::read_to_string(place.path("new/runner/countersign.yaml")).unwrap();
     assert!(config.contains("mailto:ops@example.com"), "{config}");
 }
+
+#[test]
+fn a_private_key_in_place_of_the_public_one_is_named_and_not_shown() {
+    let place = place();
+    let flags: Vec<&str> = flags().into_iter().map(|flag| if flag == "id_ann.pub" { "id_ann" } else { flag }).collect();
+    let ran = place.run(&flags);
+    assert!(ran.err.contains("is a private key, and nothing of it was used [init:signing-key]"), "{ran:?}");
+    let key = std::fs::read_to_string(place.path("id_ann")).unwrap();
+    assert!(key.lines().all(|line| !format!("{}{}", ran.out, ran.err).contains(line)), "{ran:?}");
+}

@@ -84,3 +84,11 @@ fn the_log_can_be_kept_in_a_file_as_lines_of_json() {
     assert!(read.into_iter().any(|line| line["message"] == "observed" && line["live"] == 0), "{log}");
     assert_eq!(ran.err.lines().count(), log.lines().count(), "standard error has the same");
 }
+
+#[test]
+fn an_answer_that_cannot_be_written_is_not_done() {
+    let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_countersign")).arg("explain").stdout(full).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.code() == Some(1) && said.contains("[run:output]"), "{said}");
+}

@@ -130,6 +130,7 @@ const UNSEEN: &[(&str, &[&str])] = &[
     ("two runs would have to meet at one moment", &["export:changed", "journal:key-lost"]),
     ("needs a user who is not root", &["pull:unwritable"]),
     ("needs a gigabyte", &["git:too-large"]),
+    ("nothing can be read where it happens: `tests/operator/printed.rs`", &["run:output"]),
     ("needs minutes", &["dns:not-visible", "route53:pending", "route53:unreachable"]),
     (
         "needs the machine's own resolver",

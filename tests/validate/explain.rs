@@ -29,6 +29,15 @@ fn the_code_behind_a_failure_is_explained_under_the_name_that_the_server_gave() 
 }
 
 #[test]
+fn a_code_is_recognised_in_brackets_in_capitals_and_a_rule_by_its_number() {
+    let house = House::new();
+    for (typed, meant) in [("[dns:lookup]", "dns:lookup"), ("RUN:LOCKED", "run:locked"), ("g12", "G12-two-signatures")]
+    {
+        assert_eq!(house.run(&["explain", typed]).stdout.lines().next(), Some(meant), "{typed}");
+    }
+}
+
+#[test]
 fn an_unknown_rule_is_bad_usage_and_a_similar_one_is_named() {
     let ran = House::new().run(&["explain", "S1-unsigned"]);
     assert_eq!((ran.code, ran.stderr.contains("did you mean S01-unsigned")), (64, true), "{}", ran.stderr);

@@ -75,7 +75,7 @@ pub struct Plan {
 #[derive(Debug, Args)]
 pub struct Apply {
     /// A plan that `countersign plan --out FILE` saved
-    #[arg(value_name = "FILE")]
+    #[arg(value_name = "FILE", conflicts_with_all = ["only", "force", "reason"])]
     pub plan: Option<PathBuf>,
     /// Plan and apply without asking
     #[arg(long, conflicts_with = "plan")]

@@ -124,6 +124,11 @@ fn complete(answers: InitAnswers) -> Result<Answered, Failure> {
             .caused_by(&error)
             .hint("`ssh-keygen -t ed25519` makes a pair; the file ends in .pub")
     })?;
+    if public_key.contains("PRIVATE KEY-----") {
+        let text = format!("{} is a private key, and nothing of it was used", signing_key.display());
+        let fault = Fault::new("init:signing-key", text).hint("give its public half: the file ends in .pub");
+        return Err(Failure::new(Exit::Usage, Check::Completed, fault));
+    }
     let region = Some(said(answers.region)).filter(|region| !region.is_empty());
     let bucket = Some(said(answers.bucket)).filter(|bucket| !bucket.is_empty());
     Ok(Answered {

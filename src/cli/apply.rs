@@ -53,8 +53,8 @@ fn body(global: &Global, args: &Args, output: &Output, reports: &mut Reports) ->
     plan_command::show(&plan, &source, &[], &session, reports, output);
     let approved = approve(plan, args, &session)?;
     reports.run.made.insert(Check::Limits);
-    if asks && approved.plan().has_changes() && !ask::said_yes("\nApply?", output) {
-        return Ok(Ended::new(Exit::Refused, "nothing was done: the answer was not `yes`"));
+    if asks && approved.plan().has_changes() {
+        ask::for_yes("\nApply?", output)?;
     }
     let buckets = record::buckets(&looked.targets);
     session.block_on(record::before(&session, approved.plan(), args.force_limits, &buckets))?;

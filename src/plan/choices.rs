@@ -27,12 +27,17 @@ impl Choices {
     /// Whether there is anything that the names can be about.
     ///
     /// # Errors
-    /// `run:name` for one that is nowhere, or that is to be ordered and is not in the list; `run:provided` for an order
+    /// `run:name` for one that is nowhere, or that is to be ordered and is not in the list or left out by `only`; `run:provided` for an order
     /// of somebody else's.
     pub fn check(&self, list: &List, inventory: &Inventory) -> Result<(), Fault> {
         let held = |name| inventory.live.contains_key(name) || inventory.broken.contains_key(name);
         if let Some(name) = self.only.iter().find(|name| list.get(name).is_none() && !held(*name)) {
             return Err(unknown(format!("`{name}` is neither in the list nor live")));
+        }
+        let left_out = |name: &&LineageName| !self.only.is_empty() && !self.only.contains(*name);
+        if let Some(name) = self.force.keys().find(left_out) {
+            let text = format!("`{name}` is forced, and not among those of --only");
+            return Err(unknown(text).hint(format!("give `--only {name}` too, or leave --only out")));
         }
         for name in self.force.keys() {
             let Some(certificate) = list.get(name) else {
@@ -52,5 +57,7 @@ impl Choices {
 }
 
 fn unknown(text: String) -> Fault {
-    Fault::new("run:name", text).hint("`countersign status` lists the names").retry(Retry::Never)
+    Fault::new("run:name", text)
+        .hint("the list has the names, and `countersign status` those of the store")
+        .retry(Retry::Never)
 }

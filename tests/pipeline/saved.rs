@@ -139,3 +139,16 @@ fn a_name_that_is_nowhere_is_not_taken_for_nothing_to_do() {
     }
     assert_eq!(lab.count("newOrder"), 0);
 }
+
+#[test]
+fn what_is_forced_is_never_left_out_without_a_word() {
+    let lab = Lab::new();
+    lab.list(&TWO);
+    lab.done();
+    assert_eq!(lab.ask(&["plan", "--out", "plan.json"]).0, Some(0));
+    let forced = ["--force", "www", "--reason", "test"];
+    let beside = lab.ask(&[&["apply", "plan.json"][..], &forced].concat());
+    assert!(beside.0 == Some(64) && beside.2.contains("cannot be used with"), "{beside:?}");
+    let narrowed = lab.ask(&[&["apply", "--auto-approve", "--only", "api"][..], &forced].concat());
+    assert!(narrowed.0 == Some(64) && narrowed.2.contains("not among those of --only [run:name]"), "{narrowed:?}");
+}

@@ -195,7 +195,8 @@ pub const FAULTS: &[Fault] = &[
     row(
         "P18",
         "A generous umask, a file that is open to others, a link in the way",
-        "Keys 0600 in folders 0700; links and foreign owners are refused",
+        "Keys 0600 in folders 0700; links and foreign owners are refused; `doctor` says which of the keys that are there are \
+         open to others",
         By(&[
             "modes_do_not_depend_on_the_umask",
             "no_umask_opens_the_store_to_others",

@@ -25,6 +25,9 @@ pub fn local(config: &Config, sheet: &mut Sheet<'_>) -> Option<(TrustRoot, Arc<F
     let root = trust(config, sheet);
     let store = store(config, sheet);
     match Lock::holder(&config.state) {
+        None if store.is_none() => {
+            sheet.add(Checked::warn("lock", "not looked at: the store cannot be read", "mend the store first"));
+        }
         None => sheet.add(Checked::ok("lock", "free")),
         Some(holder) => {
             let fact = format!("`{}` runs: process {} on {}", holder.operation, holder.pid, holder.host);

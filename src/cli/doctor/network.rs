@@ -23,7 +23,10 @@ use crate::store::FileStore;
 use crate::trust::{self, TrustRoot, Verdict, VerifiedList, When};
 
 pub fn ask(config: &Config, root: &TrustRoot, store: Arc<FileStore>, sheet: &mut Sheet<'_>) {
-    let Some(list) = head(config, root, &store, sheet) else { return };
+    let Some(list) = head(config, root, &store, sheet) else {
+        let fact = "not asked, nor are clock, aws, zone, caa and bucket: no list says what they are needed for";
+        return sheet.add(Checked::warn("ca", fact, "mend what failed above, then run it again"));
+    };
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(fault) => return sheet.add(Checked::of("network", State::Fail, &fault)),

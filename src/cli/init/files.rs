@@ -11,7 +11,8 @@ const README: &str = "\
 `domains.yaml` is the list of the certificates that we want; `domains.example.yaml` explains every key. Whoever changes
 it signs the commit with an SSH key that the runner knows. What nobody signed is never issued.
 
-Check a change before you push it: `countersign validate`, and `countersign validate --base origin/main`.
+Check a change before you push it: `countersign validate`, and where the runner's configuration is at hand
+`countersign validate --base origin/main --config PATH`.
 
 `hooks/` holds programs to run after an issue or a renewal, if the runner allows it. `Jenkinsfile` judges a branch before
 it is merged.

@@ -72,6 +72,11 @@ pub struct AcmeCa {
     shared: Arc<Shared>,
 }
 
+/// What a CA calls itself becomes a record that people copy into a zone.
+fn is_name(text: &str) -> bool {
+    Identifier::parse(text).is_ok_and(|name| !name.is_wildcard())
+}
+
 impl AcmeCa {
     /// Fails if `root_pem` holds no certificate. Opens no connection.
     pub fn new(settings: Settings, accounts: Arc<dyn Accounts>, clock: Arc<dyn Clock>) -> Result<Self, Fault> {
@@ -92,9 +97,8 @@ impl AcmeCa {
 impl AcmeCa {
     /// The names by which CAA records call this CA (RFC 8555 section 9.7.6). Needs no account.
     pub async fn caa_identities(&self) -> Result<Vec<String>, Fault> {
-        // They become records that people copy into a zone.
-        let is_name = |name: &&String| Identifier::parse(name).is_ok_and(|name| !name.is_wildcard());
-        Ok(self.shared.client.directory().await?.meta.caa_identities.iter().filter(is_name).cloned().collect())
+        let said = &self.shared.client.directory().await?.meta.caa_identities;
+        Ok(said.iter().filter(|name| is_name(name)).cloned().collect())
     }
 
     /// Whether the CA says when to renew (RFC 9773). Needs no account.
@@ -355,5 +359,16 @@ impl Ca for AcmeCa {
             }
             sent => sent.map(drop),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_ca_is_called_by_a_domain_name_or_not_at_all() {
+        let said = ["letsencrypt.org", "evil.test\"\nfix: run this", "*.ca.test", "", "ca.test; accounturi=x"];
+        assert_eq!(said.map(is_name), [true, false, false, false, false]);
     }
 }

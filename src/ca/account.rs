@@ -183,14 +183,29 @@ fn read_state(reply: &Reply, url: &str) -> Result<AccountState, Fault> {
 
 fn location(reply: &Reply) -> Result<String, Fault> {
     let url = reply.headers.get(LOCATION).and_then(|url| url.to_str().ok());
-    // It becomes a part of CAA records and of hints: no character in it may end either.
-    let is_plain = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#@&=%+,".contains(c);
-    let url = url.filter(|url| url.chars().all(is_plain)).map(str::to_owned);
+    let url = url.filter(|url| is_plain(url)).map(str::to_owned);
     url.ok_or_else(|| Fault::new("acme:malformed-reply", "the CA does not tell the account's URL"))
+}
+
+/// The URL becomes a part of CAA records and of hints: no character in it may end either.
+fn is_plain(url: &str) -> bool {
+    url.chars().all(|c| c.is_ascii_alphanumeric() || "-._~:/?#@&=%+,".contains(c))
 }
 
 fn read_key(key: &Secret) -> Result<PrivatePkcs8KeyDer<'static>, Fault> {
     // The reason is left out: it could quote the file.
     PrivatePkcs8KeyDer::from_pem_slice(key.reveal().as_bytes())
         .map_err(|_| Fault::new("acme:account-key", "the account key is not PKCS#8 in PEM").retry(Retry::Never))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_account_url_holds_nothing_that_ends_a_record_or_a_command() {
+        assert!(is_plain("https://acme-v02.api.letsencrypt.org/acme/acct/123"));
+        let odd = ["https://ca.test/1\"", "https://ca.test/1;x", "https://ca.test/`id`", "https://ca.test/$(id)"];
+        assert_eq!(odd.map(is_plain), [false; 4]);
+    }
 }

@@ -85,7 +85,7 @@ fn trusted_config(global: &Global) -> Result<PathBuf, Failure> {
     match &global.config {
         Some(config) if !brought && config.is_absolute() => Ok(config.clone()),
         _ => {
-            let text = "the gate takes its configuration from an absolute --config in authorized_keys only";
+            let text = "the gate takes an absolute --config in authorized_keys, and nothing that whoever connects brings along";
             let hint = "print the line with `countersign --config PATH ssh-gate authorize KEY.pub`";
             Err(Failure::new(Exit::Refused, Check::Completed, Fault::new("gate:config", text).hint(hint)))
         }

@@ -92,3 +92,13 @@ fn an_answer_that_cannot_be_written_is_not_done() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert!(output.status.code() == Some(1) && said.contains("[run:output]"), "{said}");
 }
+
+#[test]
+fn a_schedule_names_a_user() {
+    let place = Place::configured();
+    let config = place.path("countersign.yaml").display().to_string();
+    for user in ["", "-"] {
+        let ran = place.run(&["--config", &config, "schedule", "cron", "--user", user]);
+        assert_eq!((ran.code, ran.err.contains("is not the name of a user")), (Some(64), true), "{user:?}: {ran:?}");
+    }
+}

@@ -125,7 +125,10 @@ const UNSEEN: &[(&str, &[&str])] = &[
             "G11-readings",
         ],
     ),
-    ("shown under another code", &["acme:alreadyRevoked", "acme:order-pending", "config:readable"]),
+    (
+        "shown under another code, or in the log alone",
+        &["acme:alreadyRevoked", "acme:order-pending", "config:readable"],
+    ),
     ("the list is refused first", &["http:no-folder", "key:unknown", "provided:unknown", "s3:unknown-bucket"]),
     ("two runs would have to meet at one moment", &["export:changed", "journal:key-lost"]),
     ("needs a user who is not root", &["pull:unwritable"]),

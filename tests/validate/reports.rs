@@ -88,6 +88,13 @@ fn what_a_reviewer_gets_reads_as_it_did() {
 }
 
 #[test]
+fn a_report_may_have_a_plain_name() {
+    let house = House::new();
+    let ran = house.validate(&["--sarif", "c.sarif", "--junit", "c.xml"]);
+    assert_eq!(ran.code, 0, "{}", ran.stderr);
+}
+
+#[test]
 fn sarif_is_what_warnings_ng_reads() {
     let (_, text) = report("--sarif");
     let sarif: Value = serde_json::from_str(&text).unwrap();

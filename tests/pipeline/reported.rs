@@ -203,9 +203,9 @@ fn a_webhook_that_is_gone_changes_nothing_but_the_log() {
 #[test]
 fn the_address_of_a_webhook_that_others_may_read_is_not_used() {
     let lab = Lab::new();
-    lab.write("webhook", "http://127.0.0.1:1/");
-    std::fs::set_permissions(lab.path("webhook"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
-    lab.write("countersign.yaml", &format!("{}notify: {{webhook_file: webhook}}\n", lab.read("countersign.yaml")));
+    lab.write("address", "http://127.0.0.1:1/");
+    std::fs::set_permissions(lab.path("address"), std::os::unix::fs::PermissionsExt::from_mode(0o644)).unwrap();
+    lab.write("countersign.yaml", &format!("{}notify: {{webhook_file: address}}\n", lab.read("countersign.yaml")));
     lab.unsigned_list(&[("evil", "evil.example.com")]);
     assert!(lab.apply().err.contains("[config:readable]"));
 }
